@@ -1,0 +1,1 @@
+"""Schema and loader of the YAML configuration; nobody below service sees it."""

@@ -1,0 +1,177 @@
+"""Every stable code, with the state it leads to and what to do about it (docs/codes.md is generated from here)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """A stable machine-readable code; the value never changes once released."""
+
+    meaning: str
+    hint: str
+    retryable: bool
+
+    def __new__(cls, value: str, meaning: str, hint: str = "", retryable: bool = False) -> Code:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        member.hint = hint
+        member.retryable = retryable
+        return member
+
+    # --- waiting: goes on by itself
+    SETTLING = "settling", "The file is still being written, or has not been still for long enough.", "", True
+    BACKLOG = "backlog", "The file waits for its turn; nothing has been read yet.", "", True
+    MISSING_MODEL = (
+        "missing_model",
+        "The recipe names a network that is not installed.",
+        "Run 'twofold models list', then correct the recipe or put the file in place; the job goes on by itself.",
+        True,
+    )
+    MODEL_CHANGED = (
+        "model_changed",
+        "The network's file does not have the sha256 that its card or this job recorded.",
+        "Put the original file back, or run 'twofold retry ID' to use the file that is there now.",
+        True,
+    )
+    MISSING_EXTRA = (
+        "missing_extra",
+        "This format needs an optional package.",
+        "Install the extra named in the text; waiting files go on by themselves.",
+        True,
+    )
+    NO_DEVICE = (
+        "no_device",
+        "None of the configured devices can be used.",
+        "Run 'twofold doctor', or set devices: cpu to use the processor.",
+        True,
+    )
+    DISK_FULL = (
+        "disk_full",
+        "There is not enough free space for the result.",
+        "Free some space on the folder named; the job goes on by itself.",
+        True,
+    )
+    OUTBOX_MISSING = (
+        "outbox_missing",
+        "The outbox cannot be reached.",
+        "Mount or create the folder; the jobs go on by themselves.",
+        True,
+    )
+    LOW_MEMORY = (
+        "low_memory",
+        "Not even the smallest tile fits into the memory that is free now.",
+        "Free memory on the device, or lower vram.keep_free; the job goes on by itself.",
+        True,
+    )
+
+    # --- skipped: nothing to do, on purpose
+    EMPTY = "empty", "The file has no bytes.", "Copy it again; a new version is picked up by itself."
+    ANIMATED = "animated", "The file holds several frames or pages.", "Only single pictures are enlarged so far."
+    ALREADY_LARGE = (
+        "already_large",
+        "The picture is as large as the recipe's target already.",
+        "Set larger: copy or larger: shrink in the recipe if it should be delivered all the same.",
+    )
+    OUTPUT_EXISTS = (
+        "output_exists",
+        "The outbox holds a file of that name that Twofold did not write.",
+        "Rename it, or set on_exists: suffix.",
+    )
+
+    # --- failed: somebody has to do something
+    UNREADABLE = "unreadable", "The file cannot be opened.", "Give the service read permission, then 'twofold retry ID'."
+    NOT_A_PICTURE = (
+        "not_a_picture",
+        "The content is not a picture of a known format.",
+        "Remove the file, or convert it to JPEG, PNG, WebP or TIFF.",
+    )
+    UNSUPPORTED_FORMAT = (
+        "unsupported_format",
+        "The picture's format or layout is not supported.",
+        "Convert it to an 8- or 16-bit JPEG, PNG, WebP or TIFF.",
+    )
+    DAMAGED = "damaged", "The picture is truncated or damaged.", "Copy it again from its source."
+    TOO_LARGE = (
+        "too_large",
+        "The picture or its result is larger than the configured limits.",
+        "Raise limits.input_megapixels or limits.output_megapixels, or use a smaller scale.",
+    )
+    FORMAT_LIMIT = (
+        "format_limit",
+        "The result is larger than its file format can hold.",
+        "Choose another save_as.format (png and tiff have no practical limit), or a smaller scale.",
+    )
+    DECODE_TIMEOUT = (
+        "decode_timeout",
+        "Decoding took longer than limits.decode_time.",
+        "Raise limits.decode_time if the picture is trusted, then 'twofold retry ID'.",
+    )
+    CODEC_FAILED = "codec_failed", "The decoder or encoder died.", "Run 'twofold retry ID'; report the file if it dies again."
+    VERIFY_FAILED = (
+        "verify_failed",
+        "The written result did not read back as it was made.",
+        "Check the disk under the outbox; the job is tried again by itself.",
+        True,
+    )
+    DELIVERY_FAILED = (
+        "delivery_failed",
+        "The result could not be put into the outbox.",
+        "Check the outbox's permissions and mount; the job is tried again by itself.",
+        True,
+    )
+    READ_FAILED = "read_failed", "Reading the file failed.", "Check the share or disk; it is tried again by itself.", True
+    CHANGED = "changed", "The file changed while it was being read.", "It is picked up again by itself when it is still.", True
+    KILLS_WORKER = (
+        "kills_worker",
+        "The worker died three times while it ran this file alone.",
+        "Try it with devices: cpu or a smaller network, then 'twofold retry ID'.",
+    )
+    BAD_NETWORK = "bad_network", "The network cannot be loaded or does not enlarge images.", "Run 'twofold models verify'."
+    NOT_FINITE = "not_finite", "The network gave values that are not numbers, also in float32.", "Use another network."
+    WORKER_LOST = "worker_lost", "The worker died; the job goes on at the pass it had reached.", "", True
+    OUT_OF_MEMORY = "out_of_memory", "The device ran out of memory.", "It is tried again by itself with smaller tiles.", True
+    UNEXPECTED = "unexpected", "Something happened that Twofold does not know.", "Please report it with the log line.", True
+    RETRIES_EXHAUSTED = "retries_exhausted", "The job failed too often.", "Mend the cause, then run 'twofold retry ID'."
+
+    # --- cancelled, vanished, held
+    CANCELLED = "cancelled", "Somebody cancelled the job.", "Run 'twofold retry ID' to take it up again."
+    VANISHED = "vanished", "The file was removed before it was read.", "Nothing to do; it is picked up when it returns."
+    HELD_BACKLOG = "held_backlog", "A large first backlog waits for a person's word.", "Run 'twofold start INBOX'."
+    UNCHANGED = "unchanged", "The same bytes were enlarged by the same recipe already.", ""
+    RECIPE_KEPT = (
+        "recipe_kept",
+        "The recipe changed after this file was done; the result is kept.",
+        "Run 'twofold redo PATH' to make it again.",
+    )
+
+    # --- inboxes
+    INBOX_OFFLINE = "inbox_offline", "The inbox cannot be listed.", "Mount the share; files are never taken for deleted.", True
+    INBOX_READONLY = "inbox_readonly", "The inbox can be read but not written; originals stay.", ""
+    INBOX_PAUSED = "inbox_paused", "The inbox is paused.", "Run 'twofold resume'."
+
+    # --- command line, configuration, service
+    BAD_CONFIG = "bad_config", "The configuration has mistakes.", "Correct the lines named; 'twofold config check' tests it."
+    BAD_USAGE = "bad_usage", "The command line has a mistake.", "See --help."
+    FOLDERS_OVERLAP = (
+        "folders_overlap",
+        "An outbox would feed an inbox.",
+        "Choose folders that do not lie inside each other.",
+    )
+    ALREADY_RUNNING = "already_running", "Another Twofold uses this state directory.", "Stop it, or set another state_dir."
+    STATE_ON_NETWORK = (
+        "state_on_network",
+        "The state directory is on a network file system, where SQLite is not safe.",
+        "Set state_dir to a folder on a local disk.",
+    )
+    STATE_NEWER = (
+        "state_newer",
+        "The ledger was written by a newer Twofold.",
+        "Run that version again, or choose another state_dir. Nothing was changed.",
+    )
+    NOT_FOUND = "not_found", "Nothing is known of that name.", "See 'twofold jobs'."
+    NEEDS_POSTGRESQL = "needs_postgresql", "A worker alone needs a PostgreSQL database.", "Use 'twofold run' on one machine."
+
+
+HINTLESS: frozenset[Code] = frozenset(code for code in Code if not code.hint)

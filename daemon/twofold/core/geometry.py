@@ -1,0 +1,57 @@
+"""Sizes, rectangles and exact scaling."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @property
+    def long_side(self) -> int:
+        return max(self.width, self.height)
+
+    @property
+    def short_side(self) -> int:
+        return min(self.width, self.height)
+
+    def times(self, scale: int) -> Size:
+        return Size(self.width * scale, self.height * scale)
+
+    def fits(self, other: Size) -> bool:
+        """True where this size fits inside `other` on both axes."""
+        return self.width <= other.width and self.height <= other.height
+
+
+class Rect(NamedTuple):
+    """Half-open rectangle in pixels: x0 <= x < x1, y0 <= y < y1."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def size(self) -> Size:
+        return Size(self.x1 - self.x0, self.y1 - self.y0)
+
+    def times(self, scale: int) -> Rect:
+        return Rect(self.x0 * scale, self.y0 * scale, self.x1 * scale, self.y1 * scale)
+
+
+def scaled(size: Size, factor: Fraction) -> Size:
+    """Exact output size, floor(side * factor + 1/2) on each axis, never below one pixel."""
+    return Size(_side(size.width, factor), _side(size.height, factor))
+
+
+def _side(side_px: int, factor: Fraction) -> int:
+    return max(1, (2 * side_px * factor.numerator + factor.denominator) // (2 * factor.denominator))

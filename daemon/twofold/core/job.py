@@ -1,0 +1,88 @@
+"""One version of one file under one recipe: the row of the ledger, as everybody above it sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from twofold.core.errors import Reason
+from twofold.core.passes import Chain
+from twofold.core.picture import PictureHeader
+from twofold.core.recipe import Recipe
+from twofold.core.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """What tells one version of a file from the next: a stat. Times are nanoseconds."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a job (N = 1 at first): its header, its chain, and how far it has come."""
+
+    header: PictureHeader
+    chain: Chain
+    passes_done: int = 0
+    fraction: float = 0.0
+    plans: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a delivery is about to do, recorded before the rename: names are bytes relative to the outbox."""
+
+    temp: bytes
+    final: bytes
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a delivery did: name in bytes relative to the outbox, and the delivered bytes' identity."""
+
+    path: bytes
+    sha256: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of the `file` table. Paths are bytes relative to their inbox or outbox; times are seconds since the epoch."""
+
+    id: str
+    inbox: str
+    path: bytes
+    version: FileVersion
+    state: State
+    reason: Reason | None
+    recipe: Recipe
+    recipe_hash: str
+    generation: int = 1
+    attempts: int = 0
+    deaths: int = 0
+    alone: bool = False
+    priority: int = 0
+    next_at: float | None = None
+    boot_id: str = ""
+    sha256: str | None = None
+    pictures: tuple[Picture, ...] = ()
+    reserved: bytes | None = None
+    intent: Intent | None = None
+    output: Output | None = None
+    worker: str | None = None
+    created: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def workflow_id(self) -> str:
+        return f"{self.id}~{self.generation}"

@@ -1,0 +1,80 @@
+"""What to do with a picture: factor or target, networks, format."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from typing import Any, Literal
+
+Larger = Literal["skip", "copy", "shrink"]
+Remainder = Literal["auto", "pass", "resample"]
+TargetSide = Literal["long_side", "short_side", "width", "height", "megapixels"]
+SaveFormat = Literal["keep", "jpeg", "png", "webp", "tiff", "avif", "jxl"]
+OnExists = Literal["overwrite_own", "suffix", "skip", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One wanted figure of the result: a side in pixels, or its area in megapixels (10^6 px)."""
+
+    side: TargetSide
+    value: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAs:
+    """How results are written; `quality` is 1-100 and concerns lossy formats only."""
+
+    format: SaveFormat = "keep"
+    quality: int = 95
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A recipe: exactly one of `scale` (> 1) and `target`.
+
+    `models` names one network per pass, the last repeats; `before` and `after` name 1x networks.
+    """
+
+    name: str
+    scale: Fraction | None = Fraction(2)
+    target: Target | None = None
+    larger: Larger = "skip"
+    remainder: Remainder = "auto"
+    models: tuple[str, ...] = ("auto",)
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    save_as: SaveAs = field(default_factory=SaveAs)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `recipe_from_json` reads back; fractions are written as "p/q"."""
+        data = asdict(self)
+        data["scale"] = None if self.scale is None else str(self.scale)
+        if self.target is not None:
+            data["target"] = {"side": self.target.side, "value": str(self.target.value)}
+        for key in ("models", "before", "after"):
+            data[key] = list(data[key])
+        return data
+
+    def digest(self) -> str:
+        """sha256 (hex) of everything that changes pixels or files; the recipe's name does not."""
+        data = {key: value for key, value in self.to_json().items() if key != "name"}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def recipe_from_json(data: dict[str, Any]) -> Recipe:
+    """The inverse of `Recipe.to_json`."""
+    target = data.get("target")
+    return Recipe(
+        name=data["name"],
+        scale=None if data["scale"] is None else Fraction(data["scale"]),
+        target=None if target is None else Target(target["side"], Fraction(target["value"])),
+        larger=data["larger"],
+        remainder=data["remainder"],
+        models=tuple(data["models"]),
+        before=tuple(data["before"]),
+        after=tuple(data["after"]),
+        save_as=SaveAs(**data["save_as"]),
+    )

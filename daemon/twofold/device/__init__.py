@@ -1,0 +1,1 @@
+"""Devices and their memory: NVML, host, governor; torch-free."""

@@ -1,0 +1,1 @@
+"""Networks and how tiles run through them; the only importer of torch."""

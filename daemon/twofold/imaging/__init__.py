@@ -1,0 +1,1 @@
+"""Untrusted bytes in children, colour, metadata, delivery."""

@@ -1,0 +1,1 @@
+"""From a dropped file to a spooled copy: watch, scan, mounts, spool."""

@@ -1,0 +1,1 @@
+"""The ledger and the durable workflows; the only importer of dbos and sqlalchemy."""

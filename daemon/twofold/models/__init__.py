@@ -1,0 +1,1 @@
+"""The catalogue of networks and the built-in weights."""
