@@ -12,7 +12,7 @@ class Code(StrEnum):
     hint: str
     retryable: bool
 
-    def __new__(cls, value: str, meaning: str, hint: str = "", retryable: bool = False) -> Code:
+    def __new__(cls, value: str, meaning: str = "", hint: str = "", retryable: bool = False) -> Code:
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -81,7 +81,11 @@ class Code(StrEnum):
     )
 
     # --- failed: somebody has to do something
-    UNREADABLE = "unreadable", "The file cannot be opened.", "Give the service read permission, then 'twofold retry ID'."
+    UNREADABLE = (
+        "unreadable",
+        "The file cannot be opened.",
+        "Give the service read permission, then 'twofold retry ID'.",
+    )
     NOT_A_PICTURE = (
         "not_a_picture",
         "The content is not a picture of a known format.",
@@ -108,7 +112,11 @@ class Code(StrEnum):
         "Decoding took longer than limits.decode_time.",
         "Raise limits.decode_time if the picture is trusted, then 'twofold retry ID'.",
     )
-    CODEC_FAILED = "codec_failed", "The decoder or encoder died.", "Run 'twofold retry ID'; report the file if it dies again."
+    CODEC_FAILED = (
+        "codec_failed",
+        "The decoder or encoder died.",
+        "Run 'twofold retry ID'; report the file if it dies again.",
+    )
     VERIFY_FAILED = (
         "verify_failed",
         "The written result did not read back as it was made.",
@@ -121,18 +129,42 @@ class Code(StrEnum):
         "Check the outbox's permissions and mount; the job is tried again by itself.",
         True,
     )
-    READ_FAILED = "read_failed", "Reading the file failed.", "Check the share or disk; it is tried again by itself.", True
-    CHANGED = "changed", "The file changed while it was being read.", "It is picked up again by itself when it is still.", True
+    READ_FAILED = (
+        "read_failed",
+        "Reading the file failed.",
+        "Check the share or disk; it is tried again by itself.",
+        True,
+    )
+    CHANGED = (
+        "changed",
+        "The file changed while it was being read.",
+        "It is picked up again by itself when it is still.",
+        True,
+    )
     KILLS_WORKER = (
         "kills_worker",
         "The worker died three times while it ran this file alone.",
         "Try it with devices: cpu or a smaller network, then 'twofold retry ID'.",
     )
-    BAD_NETWORK = "bad_network", "The network cannot be loaded or does not enlarge images.", "Run 'twofold models verify'."
+    BAD_NETWORK = (
+        "bad_network",
+        "The network cannot be loaded or does not enlarge images.",
+        "Run 'twofold models verify'.",
+    )
     NOT_FINITE = "not_finite", "The network gave values that are not numbers, also in float32.", "Use another network."
     WORKER_LOST = "worker_lost", "The worker died; the job goes on at the pass it had reached.", "", True
-    OUT_OF_MEMORY = "out_of_memory", "The device ran out of memory.", "It is tried again by itself with smaller tiles.", True
-    UNEXPECTED = "unexpected", "Something happened that Twofold does not know.", "Please report it with the log line.", True
+    OUT_OF_MEMORY = (
+        "out_of_memory",
+        "The device ran out of memory.",
+        "It is tried again by itself with smaller tiles.",
+        True,
+    )
+    UNEXPECTED = (
+        "unexpected",
+        "Something happened that Twofold does not know.",
+        "Please report it with the log line.",
+        True,
+    )
     RETRIES_EXHAUSTED = "retries_exhausted", "The job failed too often.", "Mend the cause, then run 'twofold retry ID'."
 
     # --- cancelled, vanished, held
@@ -147,19 +179,32 @@ class Code(StrEnum):
     )
 
     # --- inboxes
-    INBOX_OFFLINE = "inbox_offline", "The inbox cannot be listed.", "Mount the share; files are never taken for deleted.", True
+    INBOX_OFFLINE = (
+        "inbox_offline",
+        "The inbox cannot be listed.",
+        "Mount the share; files are never taken for deleted.",
+        True,
+    )
     INBOX_READONLY = "inbox_readonly", "The inbox can be read but not written; originals stay.", ""
     INBOX_PAUSED = "inbox_paused", "The inbox is paused.", "Run 'twofold resume'."
 
     # --- command line, configuration, service
-    BAD_CONFIG = "bad_config", "The configuration has mistakes.", "Correct the lines named; 'twofold config check' tests it."
+    BAD_CONFIG = (
+        "bad_config",
+        "The configuration has mistakes.",
+        "Correct the lines named; 'twofold config check' tests it.",
+    )
     BAD_USAGE = "bad_usage", "The command line has a mistake.", "See --help."
     FOLDERS_OVERLAP = (
         "folders_overlap",
         "An outbox would feed an inbox.",
         "Choose folders that do not lie inside each other.",
     )
-    ALREADY_RUNNING = "already_running", "Another Twofold uses this state directory.", "Stop it, or set another state_dir."
+    ALREADY_RUNNING = (
+        "already_running",
+        "Another Twofold uses this state directory.",
+        "Stop it, or set another state_dir.",
+    )
     STATE_ON_NETWORK = (
         "state_on_network",
         "The state directory is on a network file system, where SQLite is not safe.",
@@ -171,7 +216,8 @@ class Code(StrEnum):
         "Run that version again, or choose another state_dir. Nothing was changed.",
     )
     NOT_FOUND = "not_found", "Nothing is known of that name.", "See 'twofold jobs'."
-    NEEDS_POSTGRESQL = "needs_postgresql", "A worker alone needs a PostgreSQL database.", "Use 'twofold run' on one machine."
-
-
-HINTLESS: frozenset[Code] = frozenset(code for code in Code if not code.hint)
+    NEEDS_POSTGRESQL = (
+        "needs_postgresql",
+        "A worker alone needs a PostgreSQL database.",
+        "Use 'twofold run' on one machine.",
+    )

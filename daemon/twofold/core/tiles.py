@@ -61,7 +61,9 @@ class TilePlan:
             yield from self.row(index)
 
 
-def plan_tiles(source: Size, *, tile_px: int, halo_px: int, alignment: int, scale: int, minimum_px: int = 1) -> TilePlan:
+def plan_tiles(
+    source: Size, *, tile_px: int, halo_px: int, alignment: int, scale: int, minimum_px: int = 1
+) -> TilePlan:
     """Cut `source` into windows of at most `tile_px` a side (halo included).
 
     An axis that fits into `tile_px` runs at its own (padded) length. Raises ValueError where `tile_px` leaves no owned
