@@ -1,0 +1,107 @@
+"""Every event that the log can hold (docs/events.md is generated from here, and a test compares it with the code)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal, NamedTuple
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class Event(NamedTuple):
+    """What one line of the log means; `keys` are those that it always or usually carries."""
+
+    level: Level
+    meaning: str
+    keys: tuple[str, ...] = ()
+
+
+JOB = ("job", "inbox", "path")
+
+EVENTS: dict[str, Event] = {
+    # service
+    "service.started": Event("info", "The service watches its inboxes.", ("version", "inboxes", "state_dir")),
+    "service.stopped": Event("info", "The service has stopped; nothing runs any more.", ("why", "seconds")),
+    "config.loaded": Event("info", "The configuration was read and is valid.", ("file", "inboxes", "recipes")),
+    # inboxes
+    "inbox.scanned": Event("debug", "A scan of an inbox ended.", ("inbox", "files", "ignored", "seconds")),
+    "inbox.offline": Event(
+        "warning", "An inbox cannot be listed; its files are not taken for deleted.", ("inbox", "code", "text")
+    ),
+    "inbox.recovered": Event("info", "An inbox that was offline can be listed again.", ("inbox", "offline_s")),
+    "watcher.restarted": Event(
+        "warning", "The file system observer had stopped and was started again; scans missed nothing.", ("inbox",)
+    ),
+    # files
+    "file.observed": Event("debug", "A file was seen for the first time, or has changed.", ("inbox", "path", "size")),
+    "file.spooled": Event("debug", "A file was complete, and was copied and hashed.", (*JOB, "sha256", "seconds")),
+    # jobs
+    "job.queued": Event("info", "A job waits for a worker.", (*JOB, "recipe")),
+    "job.retried": Event("warning", "A job met passing trouble; it is tried again.", (*JOB, "code", "text", "next_at")),
+    "job.delivered": Event(
+        "info",
+        "The canonical line of a finished job: its result is in the outbox.",
+        (
+            *JOB,
+            "output",
+            "size",
+            "out_size",
+            "passes",
+            "tile",
+            "batch",
+            "device",
+            "seconds",
+            "source_sha256",
+            "output_sha256",
+        ),
+    ),
+    "job.skipped": Event("info", "The canonical line of a job that had nothing to do.", (*JOB, "code", "text")),
+    "job.failed": Event(
+        "error", "The canonical line of a job that somebody has to look at.", (*JOB, "code", "text", "hint", "attempts")
+    ),
+    "job.cancelled": Event("info", "The canonical line of a job that somebody cancelled.", JOB),
+    "job.vanished": Event("info", "The canonical line of a file that was removed before it was read.", JOB),
+    # passes
+    "pass.planned": Event(
+        "info",
+        "How a pass will run, with every number and the reason.",
+        ("job", "pass", "model", "device", "tile", "batch", "dtype", "need_bytes", "budget_bytes", "seconds", "why"),
+    ),
+    "pass.replanned": Event(
+        "warning", "A pass ran out of memory, and goes on with a smaller plan.", ("job", "pass", "tile", "batch", "why")
+    ),
+    "pass.completed": Event("debug", "A pass ended.", ("job", "pass", "seconds", "px_per_s")),
+    # workers
+    "worker.started": Event("info", "A worker process was started for a device.", ("device", "pid")),
+    "worker.exited": Event("info", "A worker ended as it should.", ("device", "pid", "why")),
+    "worker.died": Event("warning", "A worker ended as it should not; its jobs go on.", ("device", "pid", "status")),
+    "network.loaded": Event("info", "A worker loaded a network.", ("model", "device", "seconds")),
+    # libraries
+    "library.warned": Event("warning", "A library that Twofold uses warned of something.", ("logger", "text")),
+    "library.failed": Event("error", "A library that Twofold uses reported an error.", ("logger", "text")),
+}
+
+
+def markdown() -> str:
+    """The text of docs/events.md."""
+    lines = [
+        "# Events of the log",
+        "",
+        "<!-- Written by `python -m twofold.telemetry.events > docs/events.md`; edit the source, not this page. -->",
+        "",
+        "Each line of the log has `time`, `level` and `event`; the event's name never changes once released.",
+        "Under systemd, and wherever the log is not a terminal, a line is one JSON object.",
+        "Keys that hold file names are printable text; where that differs from the name, `<key>_b64` holds its bytes.",
+        "Units stand in the keys: `_s` seconds, `_bytes`, `_px`; sizes are [width, height]; times are UTC.",
+        "",
+        "| event | level | meaning | keys |",
+        "|---|---|---|---|",
+    ]
+    for name, event in EVENTS.items():
+        keys = ", ".join(f"`{key}`" for key in event.keys)
+        lines.append(f"| `{name}` | {event.level} | {event.meaning} | {keys} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())
