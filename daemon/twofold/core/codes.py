@@ -102,6 +102,16 @@ class Code(StrEnum):
         "The picture or its result is larger than the configured limits.",
         "Raise limits.input_megapixels or limits.output_megapixels, or use a smaller scale.",
     )
+    NEEDS_BACKGROUND = (
+        "needs_background",
+        "The picture has transparency and the format has none.",
+        "Set save_as.format to png, webp or tiff.",
+    )
+    MODEL_SCALE = (
+        "model_scale",
+        "The recipe's networks cannot make this factor.",
+        "Add a 2x network to the recipe's models, or choose a scale that the networks reach by themselves.",
+    )
     FORMAT_LIMIT = (
         "format_limit",
         "The result is larger than its file format can hold.",
@@ -214,6 +224,11 @@ class Code(StrEnum):
         "state_newer",
         "The ledger was written by a newer Twofold.",
         "Run that version again, or choose another state_dir. Nothing was changed.",
+    )
+    STATE_DAMAGED = (
+        "state_damaged",
+        "The ledger's file cannot be read as a database.",
+        "Move the state directory aside or restore it from a backup; originals and results are not touched.",
     )
     NOT_FOUND = "not_found", "Nothing is known of that name.", "See 'twofold jobs'."
     NEEDS_POSTGRESQL = (

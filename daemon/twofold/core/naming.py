@@ -1,0 +1,81 @@
+"""Names of results: bytes throughout, as a file system gives them, since a name need not be UTF-8."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator
+from fractions import Fraction
+
+from twofold.core.formats import EXTENSIONS, Format
+
+MAX_NAME_BYTES = 255  # of one path component, on every common file system
+MAX_SUFFIX = 9999
+TEMP_PREFIX = b".twofold-"
+TEMP_SUFFIX = b".tmp"
+
+_HASH_DIGITS = 8
+_CONTINUATION = range(0x80, 0xC0)  # second and later bytes of a UTF-8 character,
+_MAX_CONTINUATION = 3  # of which there are at most so many
+
+
+def output_name(source: bytes, target: Format) -> bytes:
+    """Name of the result for a source path relative to its inbox; the folders stay.
+
+    The extension changes only where it is not one of the format's: IMG.JPEG stays, a PNG named .jpg becomes .png. An
+    extension that is no picture format's is part of the name: `scan.2024` becomes `scan.2024.jpg`.
+    """
+    folder, stem, extension = _split(source)
+    return _join(folder, stem, b"", _extension_for(target, extension))
+
+
+def suffixed_names(name: bytes) -> Iterator[bytes]:
+    """`name`, then `name-2`, `name-3`, … before the extension: where the earlier ones are taken; at most MAX_SUFFIX."""
+    yield name
+    folder, stem, extension = _split(name)
+    for number in range(2, MAX_SUFFIX + 1):
+        yield _join(folder, stem, b"-%d" % number, extension)
+
+
+def name_beside(source: bytes, factor: Fraction, target: Format) -> bytes:
+    """Name of a result in its source's own folder: `photo.jpg` at 2 becomes `photo-2x.jpg`."""
+    folder, stem, extension = _split(source)
+    return _join(folder, stem, f"-{round(float(factor), 2):g}x".encode(), _extension_for(target, extension))
+
+
+def temp_name(job_id: str) -> bytes:
+    """Name of the unfinished result of a job, in the folder of the finished one."""
+    return TEMP_PREFIX + job_id.encode() + TEMP_SUFFIX
+
+
+def reservation_key(path: bytes) -> bytes:
+    """Equal for names that a share may hold to be the same: other case, or composed otherwise (NFC, case-folded)."""
+    text = unicodedata.normalize("NFD", path.decode("utf-8", "surrogateescape"))
+    return unicodedata.normalize("NFC", text.casefold()).encode("utf-8", "surrogateescape")
+
+
+def _split(path: bytes) -> tuple[bytes, bytes, bytes]:
+    """Folder with its slash, stem, and extension with its dot (empty where it is no picture's)."""
+    cut = path.rfind(b"/") + 1
+    stem, dot, extension = path[cut:].rpartition(b".")
+    if stem and extension.lower().decode("latin-1") in EXTENSIONS:
+        return path[:cut], stem, dot + extension
+    return path[:cut], path[cut:], b""
+
+
+def _extension_for(target: Format, extension: bytes) -> bytes:
+    if extension[1:].lower().decode("latin-1") in target.extensions:
+        return extension
+    return b"." + target.extension.encode()
+
+
+def _join(folder: bytes, stem: bytes, suffix: bytes, extension: bytes) -> bytes:
+    """The path, its stem cut and marked with its own hash where the name would be too long."""
+    room = MAX_NAME_BYTES - len(suffix) - len(extension)
+    if len(stem) > room:
+        mark = b"-" + hashlib.sha256(stem).hexdigest()[:_HASH_DIGITS].encode()
+        end = room - len(mark)
+        for _ in range(_MAX_CONTINUATION):
+            end -= stem[end] in _CONTINUATION  # a character is not cut in two
+        stem = stem[:end] + mark
+    return folder + stem + suffix + extension
