@@ -11,7 +11,8 @@ class NetworkCard:
     """Facts of one network file.
 
     `halo_px` is the receptive radius in input pixels, rounded up; `exact` says that a tiled run with this halo equals the
-    whole picture. `alignment` divides every tile origin and size; `minimum_px` is the smallest side it accepts.
+    whole picture; where it is not, `tiling_error` is the largest difference found, as a share of full range.
+    `alignment` divides every tile origin and size; `minimum_px` is the smallest side it accepts.
     `live_bytes_per_px` are live tensor bytes per padded input pixel in float32 (liveness trace);
     `mflop_per_px` counts 2 x MACs per input pixel, in millions. `backend` is torch, identity or sleep.
     """
@@ -36,6 +37,7 @@ class NetworkCard:
     mflop_per_px: float = 0.0
     license: str = ""
     intended_use: str = ""
+    tiling_error: float = 0.0
 
     @property
     def full_name(self) -> str:

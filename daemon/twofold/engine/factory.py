@@ -1,0 +1,26 @@
+"""Opens the back end that a card names; torch is imported only for networks that need it."""
+
+from __future__ import annotations
+
+from twofold.core.card import NetworkCard
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
+from twofold.engine.simple import DEFAULT_DELAY_S, ReplicatingUpscaler
+from twofold.raster import Upscaler
+
+
+def open_upscaler(card: NetworkCard, device: str, threads: int | None = None) -> Upscaler:
+    """A loaded network on `device` ("cpu", or a CUDA name: the one GPU that this process sees).
+
+    Raises TwofoldError: MISSING_MODEL, MODEL_CHANGED, BAD_NETWORK, NO_DEVICE.
+    """
+    if card.backend == "identity":
+        return ReplicatingUpscaler(card)
+    if card.backend == "sleep":
+        return ReplicatingUpscaler(card, delay_s=float(card.name.partition(":")[2] or DEFAULT_DELAY_S))
+    if card.backend != "torch":
+        raise TwofoldError(Code.BAD_NETWORK, f"{card.full_name} wants the unknown back end {card.backend!r}.")
+    # Seconds and hundreds of megabytes: only where a network runs.
+    from twofold.engine.torch_backend import open_torch
+
+    return open_torch(card, device, threads)
