@@ -1,0 +1,116 @@
+"""The devices of this machine, and which of them the owner wants."""
+
+from __future__ import annotations
+
+import glob
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
+from twofold.core.memory import DeviceKind
+from twofold.core.protocols import MemoryProbe
+from twofold.device.host import HostProbe
+from twofold.device.nvml import AllocatorBytes, NvidiaList, NvidiaProbe, list_nvidia
+
+CPU = "cpu"
+NVIDIA_VENDOR = "0x10de"
+DISPLAY_CLASS = "0x03"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Something networks run on.
+
+    `id` is "cpu" or the device's UUID ("GPU-..." or "MIG-..."), which stays the same over reboots; `alias` is "cuda:N"
+    in NVML's order (by PCI bus), which may differ from CUDA's own.
+    """
+
+    id: str
+    kind: DeviceKind
+    name: str
+    total_bytes: int
+    alias: str = ""
+    capability: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What there is; `trouble` says which NVIDIA devices are there but cannot be used, and why."""
+
+    cpu: Device
+    nvidia: tuple[Device, ...] = ()
+    trouble: str = ""
+
+
+def take_inventory(host: HostProbe, nvidia: NvidiaList, *, on_bus: bool) -> Inventory:
+    """The inventory from what the probes found; `on_bus` is `nvidia_on_bus()`.
+
+    NVML's trouble counts only where the hardware is there: its library may lie on a machine without any.
+    """
+    cpu = Device(CPU, "cpu", _processor_name(host.proc), host.read().total_bytes, CPU)
+    gpus = tuple(
+        Device(one.uuid, "cuda", one.name, one.total_bytes or cpu.total_bytes, f"cuda:{index}", one.capability)
+        for index, one in enumerate(nvidia.devices)
+    )
+    return Inventory(cpu, gpus, nvidia.trouble if on_bus or gpus else "")
+
+
+def list_devices() -> Inventory:
+    """The inventory of this machine, now."""
+    return take_inventory(HostProbe(), list_nvidia(), on_bus=nvidia_on_bus())
+
+
+def nvidia_on_bus(sys: str = "/sys") -> bool:
+    """True where a display controller (every NVIDIA GPU is one) sits on the PCI bus."""
+    for folder in glob.iglob(os.path.join(glob.escape(sys), "bus/pci/devices/*")):
+        if _line(folder, "vendor") == NVIDIA_VENDOR and _line(folder, "class").startswith(DISPLAY_CLASS):
+            return True
+    return False
+
+
+def choose_devices(wanted: str | Sequence[str], inventory: Inventory, *, wait: bool) -> tuple[Device, ...]:
+    """The devices that `devices:` means: "auto", "cpu", or names.
+
+    "auto" is every NVIDIA device, and the CPU only where there is none, not even a broken one: a GPU box never turns
+    quietly into a CPU box. (Where NVIDIA's library is not installed either, the hardware is not meant for this.)
+    Of a list, all must be there.
+    Raises TwofoldError(NO_DEVICE), retryable where `wait` (on_no_device: wait).
+    """
+    if wanted == "auto":
+        if inventory.nvidia:
+            return inventory.nvidia
+        if inventory.trouble:
+            raise TwofoldError(Code.NO_DEVICE, inventory.trouble, retryable=wait)
+        return (inventory.cpu,)
+    names = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
+    known = {name: one for one in (inventory.cpu, *inventory.nvidia) for name in (one.id, one.alias)}
+    missing = [name for name in names if name not in known]
+    if missing:
+        trouble = f" ({inventory.trouble})" if inventory.trouble else ""
+        raise TwofoldError(Code.NO_DEVICE, f"There is no device {', '.join(missing)}{trouble}.", retryable=wait)
+    return tuple(dict.fromkeys(known[name] for name in names))
+
+
+def memory_probe(device: Device, allocator: AllocatorBytes = lambda: (0, 0)) -> MemoryProbe:
+    """The probe for the device's memory; `allocator` gives (reserved, allocated) bytes of this process's own cache."""
+    return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe(), allocator)
+
+
+def _line(folder: str, name: str) -> str:
+    try:
+        with open(os.path.join(folder, name), encoding="ascii") as file:
+            return file.readline().strip()
+    except OSError:
+        return ""
+
+
+def _processor_name(proc: str) -> str:
+    try:
+        with open(os.path.join(proc, "cpuinfo"), encoding="utf-8", errors="replace") as file:
+            lines = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        lines = []
+    return lines[0] if lines else platform.machine()
