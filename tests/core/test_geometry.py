@@ -9,7 +9,7 @@ sides = st.integers(1, 200_000)
 factors = st.fractions(min_value=Fraction(1, 64), max_value=64, max_denominator=10_000)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(sides, sides, factors)
 def test_each_side_is_rounded_half_up_in_exact_arithmetic(width, height, factor):
     result = scaled(Size(width, height), factor)

@@ -63,7 +63,7 @@ def test_doublings_of_known_factors(factor, auto, always, resampled):
     assert count_doublings(Fraction(factor), "resample") == resampled
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.fractions(min_value=Fraction(10_001, 10_000), max_value=60_000, max_denominator=100_000))
 def test_automatic_doublings_are_the_fewest_that_leave_no_more_than_a_fifth_of_one(factor):
     k = count_doublings(factor, "auto")
@@ -88,7 +88,7 @@ def test_the_border_itself_is_resampled_and_the_next_rational_is_not(k):
 # --- sizes
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(sizes, st.fractions(min_value=Fraction(101, 100), max_value=40, max_denominator=1000), st.data())
 def test_the_result_is_exact_and_the_passes_lead_to_it(source, factor, data):
     remainder = data.draw(st.sampled_from(["auto", "pass", "resample"]))
@@ -106,7 +106,7 @@ def test_the_result_is_exact_and_the_passes_lead_to_it(source, factor, data):
         assert scaled(source, factor).fits(size)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(sizes, st.sampled_from(["long_side", "short_side", "width", "height"]), st.integers(1, 60_000))
 def test_the_named_side_is_exact_whatever_happens(source, side, wanted):
     chain = plan_chain(
@@ -124,7 +124,7 @@ def test_a_long_side_of_3000_from_a_camera():
     assert names(chain) == ["photo"]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(sizes, st.fractions(min_value=1, max_value=4000, max_denominator=100))
 def test_megapixels_come_out_to_within_half_a_pixel_a_side(source, megapixels):
     target = Target("megapixels", megapixels)
@@ -178,24 +178,23 @@ def test_a_source_of_exactly_the_target_is_large_already():
         (("photo", "native"), 4, ["photo", "photo"]),
         (("photo", "native"), 8, ["photo", "native"]),
         (("photo", "native"), 16, ["photo", "native", "photo"]),
+        (("photo", "art", "native"), 8, ["photo", "art", "art"]),
     ],
 )
 def test_networks_take_their_turns(models, scale, expected):
     assert names(chain_of(Size(10, 10), models=models, scale=Fraction(scale))) == expected
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.sampled_from(["photo", "art", "native"]), min_size=1, max_size=4), st.integers(1, MAX_DOUBLINGS))
 def test_passes_make_up_the_doublings_and_no_network_goes_beyond_them(models, doublings):
-    try:
-        chain = chain_of(Size(1, 1), models=tuple(models), scale=Fraction(2**doublings))
-    except TwofoldError as error:
-        assert error.code is Code.MODEL_SCALE
-        assert set(models) == {"native"}
-        assert doublings % 2 == 1
-    else:
-        assert math.prod(step.scale for step in chain.passes) == 2**doublings
-        assert not chain.resampled
+    fields = {"models": tuple(models), "scale": Fraction(2**doublings)}
+    if set(models) == {"native"} and doublings % 2 == 1:
+        assert refusal(Size(1, 1), **fields).code is Code.MODEL_SCALE
+        return
+    chain = chain_of(Size(1, 1), **fields)
+    assert math.prod(step.scale for step in chain.passes) == 2**doublings
+    assert not chain.resampled
 
 
 def test_a_4x_network_alone_cannot_make_one_doubling():

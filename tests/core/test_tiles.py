@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def plans(draw: st.DrawFn) -> TilePlan:
         raise
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(plans())
 def test_owned_rectangles_partition_the_whole_picture(plan):
     owned = [tile.owned for tile in plan.tiles()]
@@ -35,11 +37,11 @@ def test_owned_rectangles_partition_the_whole_picture(plan):
         ends = sorted(spans)
         assert ends[0][0] == 0
         assert ends[-1][1] == length
-        assert all(before[1] == after[0] for before, after in zip(ends, ends[1:], strict=False))
+        assert all(before[1] == after[0] for before, after in pairwise(ends))
     assert len(owned) == len(columns) * len(rows)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(plans())
 def test_every_window_has_the_same_shape_lies_inside_and_on_the_alignment(plan):
     whole = Rect(0, 0, *plan.whole)
@@ -52,7 +54,7 @@ def test_every_window_has_the_same_shape_lies_inside_and_on_the_alignment(plan):
             assert figure % plan.alignment == 0
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(plans())
 def test_an_owned_pixel_has_its_halo_unless_the_picture_ends_there(plan):
     for tile in plan.tiles():
@@ -65,7 +67,7 @@ def test_an_owned_pixel_has_its_halo_unless_the_picture_ends_there(plan):
         assert window.y0 <= owned.y0 < owned.y1 <= window.y1
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(plans())
 def test_a_row_is_a_band_of_full_width(plan):
     end = 0
@@ -81,7 +83,7 @@ def test_a_row_is_a_band_of_full_width(plan):
     assert end == plan.whole.height
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.integers(1, 900), st.integers(20, 300), st.integers(0, 40), st.sampled_from([1, 2, 4, 8]), st.integers(1, 20))
 def test_an_axis_takes_the_fewest_tiles_and_the_smallest_that_do(length, tile_px, halo_px, alignment, minimum_px):
     try:
@@ -106,7 +108,7 @@ def test_an_axis_takes_the_fewest_tiles_and_the_smallest_that_do(length, tile_px
     assert side - alignment < minimum_px or reach(side - alignment, count) < whole
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.integers(1, 500), st.integers(1, 500), st.integers(1, 16), st.integers(1, 40))
 def test_the_whole_is_the_picture_padded_to_alignment_and_minimum(width, height, alignment, minimum_px):
     source = Size(width, height)

@@ -304,32 +304,32 @@ def _elements_per_px(card: NetworkCard) -> float:
 
 def _why(source: Size, chosen: _Candidate, best_s: float, budget: Budget) -> str:
     tile = chosen.tiles.tile
-    speed = f"{source.pixels / chosen.seconds / 1e6:.2f} MP/s"
+    speed = f"{source.pixels / chosen.seconds / 1e6:.3g} MP/s"
     if chosen.seconds > best_s:
-        speed += f" of {source.pixels / best_s / 1e6:.2f} at best"
+        speed += f" of {source.pixels / best_s / 1e6:.3g} at best"
     return (
         f"tiles of {tile.width} x {tile.height} px, batch {chosen.batch}: {speed},"
-        f" for {size_text(chosen.need_bytes)} of a budget of {size_text(budget.bytes)} ({_origin(budget)})"
+        f" for {_about(chosen.need_bytes)} of a budget of {_about(budget.bytes)} ({_origin(budget)})"
     )
 
 
 def _origin(budget: Budget) -> str:
     if budget.capped_by == "use_at_most":
-        return f"capped by use_at_most, {size_text(budget.reading.total_bytes)} in all"
-    return f"{size_text(budget.reading.free_bytes)} free, {size_text(budget.keep_free_bytes)} kept for others"
+        return f"capped by use_at_most, {_about(budget.reading.total_bytes)} in all"
+    return f"{_about(budget.reading.free_bytes)} free, {_about(budget.keep_free_bytes)} kept for others"
 
 
 def _low_memory(card: NetworkCard, smallest: _Candidate, budget: Budget, ceiling_px: int | None) -> TwofoldError:
     tile = smallest.tiles.tile
     text = f"the smallest tile of {card.full_name}, {tile.width} x {tile.height} px,"
     if smallest.need_bytes > budget.bytes:
-        text += f" needs {size_text(smallest.need_bytes)}, and {size_text(budget.bytes)} may be used"
+        text += f" needs {_about(smallest.need_bytes)}, and {_about(budget.bytes)} may be used"
     else:
         text += f" is above the {ceiling_px} px at which the device ran out of memory"
     return TwofoldError(Code.LOW_MEMORY, f"{text} ({_origin(budget)})")
 
 
-def size_text(size_bytes: int) -> str:
+def _about(size_bytes: int) -> str:
     """A size for people: "96 MiB", "1.5 GiB"."""
     if size_bytes < 1024 * MIB:
         return f"{size_bytes / MIB:.0f} MiB" if size_bytes >= MIB else f"{size_bytes / 1024:.0f} KiB"

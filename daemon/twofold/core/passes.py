@@ -185,7 +185,7 @@ def _enlarging(cards: Sequence[NetworkCard], doublings: int) -> list[NetworkCard
             )
         chosen.append(cards[fitting])
         doublings -= _doublings(cards[fitting])
-        turn = min(max(turn, fitting) + 1, len(cards) - 1)
+        turn = min(fitting + 1, len(cards) - 1)
     return chosen
 
 
