@@ -53,10 +53,10 @@ def spool(
         with open_original(root, path) as source:
             _check_is(source, version)
             digest = _copy(source, part, version.size, cancelled)
+            # By name as well: another file may stand there by now, and the one that was read stood still.
+            if not same_stat(version_of(os.lstat(os.path.join(root, path))), version):
+                _changed()
             _check_is(source, version)
-        # The name may lead to another file by now: then the bytes are good, but they are not what stands there.
-        if not same_stat(version_of(os.lstat(os.path.join(root, path))), version):
-            _changed()
     except OSError as error:
         _discard(part)
         raise _read_error(error) from error

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twofold.core.cadence import MIN_GAP_S, next_scan_s
+from twofold.core.lookahead import Candidate, in_order, to_spool
+from twofold.core.settings import Order
+
+FILES = st.lists(
+    st.builds(
+        Candidate, st.just("in"), st.binary(max_size=3), st.integers(0, 50), st.integers(0, 9), st.integers(-1, 1)
+    ),
+    max_size=12,
+)
+
+
+def file(path: bytes, size: int = 1, mtime_ns: int = 0, priority: int = 0) -> Candidate:
+    return Candidate("in", path, size, mtime_ns, priority)
+
+
+@pytest.mark.parametrize(
+    ("order", "paths"),
+    [("newest", b"cba"), ("oldest", b"abc"), ("smallest", b"bca"), ("name", b"abc")],
+)
+def test_the_owner_chooses_the_order(order: Order, paths: bytes) -> None:
+    files = [file(b"a", 9, 1), file(b"b", 2, 2), file(b"c", 5, 3)]
+    assert b"".join(one.path for one in in_order(files, order)) == paths
+
+
+def test_priority_goes_before_order() -> None:
+    assert in_order([file(b"a"), file(b"b", priority=1)], "name")[0].path == b"b"
+
+
+def test_the_spool_takes_what_fits() -> None:
+    files = [file(b"a", 60), file(b"b", 40), file(b"c", 1)]
+    assert to_spool(files, spooled_files=0, spooled_bytes=0, max_bytes=100) == files[:2]
+    assert to_spool(files, spooled_files=3, spooled_bytes=0, max_files=4) == files[:1]
+
+
+def test_a_file_larger_than_the_spool_passes_alone() -> None:
+    giant = file(b"giant", 500)
+    assert to_spool([giant, file(b"b")], spooled_files=0, spooled_bytes=0, max_bytes=100) == [giant]
+    assert to_spool([giant, file(b"b")], spooled_files=1, spooled_bytes=1, max_bytes=100) == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(FILES, st.integers(0, 3), st.integers(1, 5), st.integers(1, 100))
+def test_the_bounds_hold_and_the_front_is_never_starved(
+    files: list[Candidate], spooled_files: int, max_files: int, max_bytes: int
+) -> None:
+    chosen = to_spool(
+        files, spooled_files=spooled_files, spooled_bytes=spooled_files, max_files=max_files, max_bytes=max_bytes
+    )
+    total = spooled_files + sum(one.size for one in chosen)
+    assert chosen == files[: len(chosen)]
+    assert len(chosen) + spooled_files <= max(max_files, spooled_files)
+    assert total <= max_bytes or len(chosen) + spooled_files <= 1 or not chosen
+    if files and spooled_files == 0:
+        assert chosen
+
+
+def test_an_idle_root_is_scanned_periodically() -> None:
+    assert next_scan_s(100.0, cost_s=0.1, dirty=False, due_s=None, every_s=60.0) == 160.0
+
+
+def test_a_costly_scan_comes_less_often_unless_the_owner_said_how_often() -> None:
+    assert next_scan_s(0.0, cost_s=0.1, dirty=False, due_s=None, every_s=10.0) == 20.0
+    assert next_scan_s(0.0, cost_s=0.1, dirty=False, due_s=None, every_s=10.0, stretch=False) == 10.0
+
+
+def test_an_event_or_a_settling_file_brings_the_scan_forward_within_bounds() -> None:
+    assert next_scan_s(100.0, cost_s=0.0, dirty=True, due_s=None, every_s=60.0) == 100.0 + MIN_GAP_S
+    assert next_scan_s(100.0, cost_s=0.1, dirty=True, due_s=None, every_s=60.0) == 101.0
+    assert next_scan_s(100.0, cost_s=0.0, dirty=False, due_s=102.0, every_s=60.0) == 102.0
+    assert next_scan_s(100.0, cost_s=0.0, dirty=False, due_s=900.0, every_s=60.0) == 160.0
