@@ -6,7 +6,18 @@ import pytest
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.core.formats import EXTENSIONS, FORMATS, check_output, output_depth, output_format
+from twofold.core.formats import (
+    ALPHA_FORMATS,
+    DEEP_FORMATS,
+    EXTENSIONS,
+    FORMATS,
+    GREY_FORMATS,
+    LOSSLESS_FORMATS,
+    WRITE_FORMATS,
+    check_output,
+    output_depth,
+    output_format,
+)
 from twofold.core.geometry import Size
 from twofold.core.passes import Chain
 from twofold.core.picture import PictureHeader
@@ -95,3 +106,10 @@ def test_the_owners_limits_are_inclusive_and_named():
     assert (error.code, "limits.output_megapixels is 3.2" in str(error)) == (Code.TOO_LARGE, True)
     error = refused(replace(PHOTO, width=1001), Size(2000, 1600), limits=limits)
     assert (error.code, "limits.input_megapixels" in str(error)) == (Code.TOO_LARGE, True)
+
+
+def test_what_the_formats_of_today_can_hold():
+    assert {"jpeg", "png", "webp", "tiff"} == WRITE_FORMATS
+    assert {"png", "webp", "tiff"} == ALPHA_FORMATS
+    assert {"jpeg", "png", "tiff"} == GREY_FORMATS
+    assert {"png", "tiff"} == DEEP_FORMATS == LOSSLESS_FORMATS

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
+from twofold.core.geometry import Size
 from twofold.core.passes import PIXELS_PER_MEGAPIXEL, Chain
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import SaveAs
@@ -27,6 +28,7 @@ class Format:
     max_px: int | None = None
     depth: int = 8
     alpha: bool = True
+    grey: bool = True
     lossless: bool = True
     writable: bool = True
     size_ratio: float = 1.0
@@ -47,7 +49,14 @@ FORMATS = {
         Format("png", ("png",), MAX_SIDE_PX, depth=16, size_ratio=0.8, encode_s=0.1),
         # lossy WebP overflowed its first partition at 192 MP (measured), well within its side limit
         Format(
-            "webp", ("webp",), 16383, max_px=128 * PIXELS_PER_MEGAPIXEL, lossless=False, size_ratio=0.4, encode_s=0.12
+            "webp",
+            ("webp",),
+            16383,
+            max_px=128 * PIXELS_PER_MEGAPIXEL,
+            grey=False,
+            lossless=False,
+            size_ratio=0.4,
+            encode_s=0.12,
         ),
         Format("tiff", ("tif", "tiff"), MAX_SIDE_PX, depth=16, encode_s=0.08),
         # libvips and libavif write wider files that cannot be read back
@@ -58,6 +67,14 @@ FORMATS = {
     )
 }
 EXTENSIONS = frozenset(extension for one in FORMATS.values() for extension in one.extensions)
+
+WRITE_FORMATS = frozenset(one.name for one in FORMATS.values() if one.writable)
+ALPHA_FORMATS = frozenset(name for name in WRITE_FORMATS if FORMATS[name].alpha)
+GREY_FORMATS = frozenset(name for name in WRITE_FORMATS if FORMATS[name].grey)
+DEEP_FORMATS = frozenset(name for name in WRITE_FORMATS if FORMATS[name].depth == 16)
+LOSSLESS_FORMATS = frozenset(name for name in WRITE_FORMATS if FORMATS[name].lossless)
+
+CLASSIC_TIFF_BYTES = 2**32 - 2**26  # offsets have 32 bits; 64 MiB are left for tags, profile and metadata
 
 _KEPT_AS = {"bmp": "png", "gif": "png"}  # what "keep" writes for formats that only hold pictures to start from
 
@@ -81,6 +98,18 @@ def output_depth(header: PictureHeader, target: Format) -> int:
     return min(header.depth, target.depth)
 
 
+def check_fits(name: str, size: Size) -> None:
+    """Refuse a picture of `size` in the format `name` where a file could not hold it: TwofoldError(FORMAT_LIMIT)."""
+    target = FORMATS[name]
+    limit = ""
+    if size.long_side > target.max_side_px:
+        limit = f"ends at {target.max_side_px} px a side"
+    elif target.max_px is not None and size.pixels > target.max_px:
+        limit = f"is safe up to {target.max_px // PIXELS_PER_MEGAPIXEL} MP"
+    if limit:
+        raise TwofoldError(Code.FORMAT_LIMIT, f"the result is {size.width} x {size.height}, and {name} {limit}")
+
+
 def check_output(chain: Chain, header: PictureHeader, save_as: SaveAs, limits: Limits) -> Format:
     """Refuse before any work what could not be delivered, and return the format that it is delivered in.
 
@@ -89,18 +118,7 @@ def check_output(chain: Chain, header: PictureHeader, save_as: SaveAs, limits: L
     _check_megapixels("picture", chain.source.pixels, "limits.input_megapixels", limits.input_megapixels)
     _check_megapixels("result", chain.final.pixels, "limits.output_megapixels", limits.output_megapixels)
     target = output_format(header, save_as)
-    width, height = chain.final
-    if chain.final.long_side > target.max_side_px:
-        raise TwofoldError(
-            Code.FORMAT_LIMIT,
-            f"the result is {width} x {height}, and {target.name} ends at {target.max_side_px} a side",
-        )
-    if target.max_px is not None and chain.final.pixels > target.max_px:
-        raise TwofoldError(
-            Code.FORMAT_LIMIT,
-            f"the result is {width} x {height},"
-            f" and {target.name} is safe up to {target.max_px // PIXELS_PER_MEGAPIXEL} MP",
-        )
+    check_fits(target.name, chain.final)
     if header.alpha and not target.alpha:
         raise TwofoldError(Code.NEEDS_BACKGROUND, f"the picture has transparency and {target.name} has none")
     return target
