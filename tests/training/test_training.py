@@ -1,0 +1,135 @@
+"""The training code: data, the loop from scratch, resuming, export, and the shipped files."""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from training import evaluate, export, metrics, network, patches, synthetic, train
+
+PLAN = train.Plan(features=16, convolutions=3, iterations=300, rate=3e-3, checkpoint_s=1e9, chain_after=100)
+SHIPPED = sorted(export.SHIPPED.glob("*.json"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Training runs on one thread everywhere, so that its figures do not depend on the machine's cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data() -> patches.PatchSet:
+    rng = np.random.default_rng(3)
+    parts = [patches.cut(synthetic.shape_canvas(rng), rng) for _ in range(2)]
+    return patches.PatchSet(*(np.concatenate([getattr(part, name) for part in parts]) for name in patches.NAMES))
+
+
+@pytest.fixture(scope="module")
+def validation(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("validation")
+    synthetic.shape_canvas(np.random.default_rng(99)).crop((0, 0, 256, 256)).save(folder / "a.png")
+    return folder
+
+
+def test_patches_are_aligned(data: patches.PatchSet):
+    """A small patch is its large one reduced: same mean colour, whatever the neighbours add at the rim."""
+    assert data.hr.shape[1:] == (96, 96, 3)
+    assert data.lr.shape[1:] == (48, 48, 3)
+    assert data.lr4.shape[1:] == (24, 24, 3)
+    for small in (data.lr, data.lr4):
+        assert np.abs(data.hr.mean(axis=(1, 2)) - small.mean(axis=(1, 2))).max() < 3
+
+
+def test_patch_set_survives_disk(data: patches.PatchSet, tmp_path: pathlib.Path):
+    patches.save([data, data], tmp_path, {"seed": 3})
+    again = patches.load(tmp_path)
+    assert len(again) == 2 * len(data)
+    assert np.array_equal(again.lr4[len(data) :], data.lr4)
+
+
+def test_training_from_scratch_improves(data: patches.PatchSet, validation: pathlib.Path, tmp_path: pathlib.Path):
+    """Seconds of training beat what the network starts from, and bicubic too."""
+    before = train.validate(train.start(PLAN).model, validation)
+    run = train.train(PLAN, data, validation, tmp_path / "run.pt")
+    after = train.validate(run.average, validation)
+    truth = Image.open(validation / "a.png")
+    plain = metrics.interpolate(metrics.reduce(truth, 2), 2, Image.Resampling.BICUBIC)
+    bicubic = metrics.psnr_y(metrics.luma(plain), metrics.luma(np.asarray(truth)), 2)
+    assert after["x2"] > before["x2"] + 1
+    assert after["x2"] > bicubic
+    log = [json.loads(line) for line in (tmp_path / "run.log").read_text().splitlines()]
+    assert log[-1]["iteration"] == PLAN.iterations
+
+
+def test_resumed_equals_uninterrupted(data: patches.PatchSet, tmp_path: pathlib.Path):
+    """A run stopped at a checkpoint and started again makes the same network as one that never stopped."""
+    plan = dataclasses.replace(PLAN, iterations=8, chain_after=2)
+    whole, half = train.start(plan), train.start(plan)
+    for _ in range(8):
+        train.step(data, plan, whole)
+    for _ in range(4):
+        train.step(data, plan, half)
+    train.save(half, tmp_path / "half.pt")
+    resumed = train.restore(train.start(plan), tmp_path / "half.pt")
+    for _ in range(4):
+        train.step(data, plan, resumed)
+    for one, other in zip(whole.average.parameters(), resumed.average.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_finished_run_restarts_warm(data: patches.PatchSet, tmp_path: pathlib.Path):
+    run = train.start(PLAN)
+    train.step(data, PLAN, run)
+    run.finished = True
+    train.save(run, tmp_path / "done.pt")
+    again = train.restore(train.start(PLAN), tmp_path / "done.pt")
+    assert (again.before, again.iteration, again.finished) == (1, 0, False)
+
+
+def test_receptive_radius_is_exact():
+    """Nothing beyond `radius_px` reaches an output pixel."""
+    model = network.compact(8, 2, seed=1)
+    radius = network.radius_px(model)
+    picture = torch.rand(1, 3, 32, 32)
+    moved = picture.clone()
+    moved[..., 16 + radius + 1 :] = 0
+    with torch.inference_mode():
+        assert torch.equal(model(picture)[..., :34], model(moved)[..., :34])
+
+
+def test_metrics_agree_with_the_known():
+    plane = np.random.default_rng(0).uniform(16, 235, (40, 40))
+    assert metrics.psnr_y(plane + 255 / 10, plane, 2) == pytest.approx(20.0)
+    assert metrics.ssim_y(plane, plane, 2) == pytest.approx(1.0)
+
+
+def test_export_writes_what_spandrel_loads(tmp_path: pathlib.Path):
+    """The half-precision file loads as a 2x Compact, and the card counts what is in it."""
+    model = network.compact(16, 3, seed=1)
+    weights = tmp_path / "twofold-photo-2x@1.safetensors"
+    export.write_half(model.state_dict(), weights)
+    card = export.card("twofold-photo-2x", 1, weights, {})
+    assert card["parameters"] == network.parameters(model)
+    assert card["halo_px"] == 5
+    assert card["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_weights_match_their_card(path: pathlib.Path):
+    """sha256, shape, and no pattern on flat fields and gradients over an 8x chain."""
+    card = json.loads(path.read_text())
+    weights = path.parent / card["file"]
+    assert card["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    model = network.load(evaluate.load_weights(weights))
+    assert network.parameters(model) == card["parameters"]
+    assert network.radius_px(model) == card["halo_px"] <= 64
+    assert card["mflop_per_px"] <= 0.6
+    assert all(entry["license"] for entry in card["training_data"])

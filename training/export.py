@@ -1,0 +1,113 @@
+"""Turns a checkpoint into the shipped pair: `python -m training.export --benchmarks DIR`.
+
+Writes NAME@VERSION.safetensors (half precision, the averaged weights) and NAME@VERSION.json (the card).
+"""
+
+import argparse
+import hashlib
+import json
+import pathlib
+
+import torch
+from safetensors.torch import save_file
+from spandrel import ImageModelDescriptor, ModelLoader
+
+from training import evaluate, network, prepare, sources
+
+SHIPPED = pathlib.Path(__file__).parent.parent / "daemon" / "twofold" / "models" / "weights"
+LICENSE = "Apache-2.0"
+USES = {
+    "twofold-photo-2x": "Clean photographs, and every later pass of a chain. Faithful: restores, does not invent.",
+    "twofold-web-2x": "First pass for compressed, resized or slightly noisy pictures.",
+    "twofold-art-2x": "Drawings, screenshots and text.",
+}
+DEGRADATION = {
+    "twofold-photo-2x": "antialiased bicubic reduction, 8 bit; one sample in eight is the network's own output",
+    "twofold-web-2x": "mixed resampling, mild blur and noise, JPEG and WebP",
+    "twofold-art-2x": "antialiased bicubic reduction, 8 bit",
+}
+
+
+def check_loads(path: pathlib.Path) -> ImageModelDescriptor[torch.nn.Module]:
+    """Loads the file as the daemon does; spandrel must recognise a 2x Compact with exact sizes."""
+    descriptor = ModelLoader(device="cpu").load_from_file(path)
+    if not isinstance(descriptor, ImageModelDescriptor):
+        raise TypeError(f"{path.name} is not an image network")
+    if descriptor.scale != network.SCALE or descriptor.architecture.id != "Compact":
+        raise ValueError(f"{path.name}: {descriptor.architecture.id} x{descriptor.scale}")
+    with torch.inference_mode():
+        out = descriptor.model.float()(torch.rand(1, 3, 17, 23))
+    if out.shape != (1, 3, 34, 46) or not bool(torch.isfinite(out).all()):
+        raise ValueError(f"{path.name}: wrong output")
+    return descriptor
+
+
+def card(name: str, version: int, weights: pathlib.Path, metrics: dict[str, object]) -> dict[str, object]:
+    """What the catalogue needs to know, and what users should."""
+    model = check_loads(weights).model
+    return {
+        "schema": 1,
+        "name": name,
+        "version": version,
+        "file": weights.name,
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "architecture": "Compact",
+        "scale": network.SCALE,
+        "parameters": network.parameters(model),
+        "halo_px": network.radius_px(model),
+        "exact": True,
+        "half": True,
+        "mflop_per_px": round(network.mflop_per_px(model), 3),
+        "live_bytes_per_px": network.live_bytes_per_px(model),
+        "weight_bytes": weights.stat().st_size,
+        "license": LICENSE,
+        "intended_use": USES[name],
+        "degradation": DEGRADATION[name],
+        "training_data": sources.summary(),
+        "metrics": metrics,
+    }
+
+
+def write_half(state: dict[str, torch.Tensor], path: pathlib.Path) -> None:
+    """Writes a state dict as half-precision safetensors, readable by all."""
+    save_file({key: tensor.half().contiguous() for key, tensor in state.items()}, path)
+    path.chmod(0o644)
+
+
+def measured(weights: pathlib.Path, benchmarks: pathlib.Path) -> dict[str, object]:
+    """The half-precision file's own figures: PSNR-Y and SSIM-Y of each set and factor, and the artefact check."""
+    model = network.load(evaluate.load_weights(weights)).to(memory_format=torch.channels_last)
+    scores = evaluate.evaluate(model, benchmarks)["network"]
+    figures: dict[str, object] = {
+        key: {metric: round(value, 4 if metric == "ssim_y" else 2) for metric, value in values.items()}
+        for key, values in scores.items()
+    }
+    artefacts = evaluate.check_artefacts(model)
+    figures["artefacts 8x, 8-bit levels"] = {name: round(value, 3) for name, value in vars(artefacts).items()}
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--name", default="twofold-photo-2x", choices=sorted(USES))
+    parser.add_argument("--version", type=int, default=1)
+    parser.add_argument("--cache", type=pathlib.Path, default=prepare.DEFAULT_CACHE)
+    parser.add_argument("--benchmarks", type=pathlib.Path, required=True, help="folder with Set5/ and Set14/")
+    parser.add_argument("--out", type=pathlib.Path, default=SHIPPED)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    state = torch.load(options.cache / "checkpoints" / f"{options.name}.pt", weights_only=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem = f"{options.name}@{options.version}"
+    weights = options.out / f"{stem}.safetensors"
+    write_half(state["average"], weights)
+    figures = measured(weights, options.benchmarks)
+    figures["iterations"] = int(state["before"]) + int(state["iteration"])
+    text = json.dumps(card(options.name, options.version, weights, figures), indent=1, ensure_ascii=False)
+    (options.out / f"{stem}.json").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

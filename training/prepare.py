@@ -1,0 +1,80 @@
+"""Makes the patch set and the validation pictures: `python -m training.prepare --clones DIR`."""
+
+import argparse
+import pathlib
+import sys
+
+import numpy as np
+from PIL import Image
+
+from training import patches, sources, synthetic
+
+DEFAULT_CACHE = pathlib.Path.home() / ".cache" / "twofold-training"
+FONT_PACKAGE = "fonts-dejavu-core"
+REDUCTIONS = (2.0, 2.7, 4.0)
+VALIDATION_PX = 384
+SYNTHETIC_CANVASES = 48
+FLAT_PATCHES = 250
+GRADIENT_PATCHES = 500
+
+
+def clean(image: Image.Image, factor: float) -> Image.Image:
+    """Reduces a camera picture so that noise, demosaicking and JPEG blocks are gone."""
+    size = (round(image.width / factor), round(image.height / factor))
+    return image.resize(size, Image.Resampling.HAMMING)
+
+
+def photo_patches(cache: pathlib.Path, clones: pathlib.Path, rng: np.random.Generator) -> list[patches.PatchSet]:
+    """Patches of every training picture, at each reduction."""
+    made = []
+    for picture, image in sources.read_all(cache, clones, held_out=False):
+        for factor in REDUCTIONS:
+            reduced = clean(image, factor)
+            if min(reduced.size) >= 2 * patches.SIDE:
+                made.append(patches.cut(reduced, rng))
+        print(f"{picture.name}: {sum(len(part) for part in made)} patches so far", file=sys.stderr, flush=True)
+    return made
+
+
+def made_patches(cache: pathlib.Path, seed: int, rng: np.random.Generator) -> list[patches.PatchSet]:
+    """Patches of rendered canvases, flat fields and gradients."""
+    fonts = sorted(sources.unpack_package(FONT_PACKAGE, cache).glob("**/*.ttf"))
+    canvases = synthetic.canvases(seed, SYNTHETIC_CANVASES, fonts)
+    made = [patches.cut(canvas, rng, smooth_share=0.05) for canvas in canvases]
+    tiles = [synthetic.flat_patch(rng, patches.SIDE) for _ in range(FLAT_PATCHES)]
+    tiles += [synthetic.gradient_patch(rng, patches.SIDE) for _ in range(GRADIENT_PATCHES)]
+    return [*made, patches.from_tiles(tiles)]
+
+
+def save_validation(cache: pathlib.Path, clones: pathlib.Path) -> int:
+    """Writes one clean centre crop of each held-out picture; returns their number."""
+    folder = cache / "validation"
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for picture, image in sources.read_all(cache, clones, held_out=True):
+        reduced = clean(image, 3.0)
+        left, top = (reduced.width - VALIDATION_PX) // 2, (reduced.height - VALIDATION_PX) // 2
+        crop = reduced.crop((left, top, left + VALIDATION_PX, top + VALIDATION_PX))
+        crop.save(folder / f"{picture.name.rsplit('.', 1)[0]}.png")
+        count += 1
+    return count
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=pathlib.Path, default=DEFAULT_CACHE, help="downloads and patches go here")
+    parser.add_argument("--clones", type=pathlib.Path, required=True, help="folder of the git clones named in DATA.md")
+    parser.add_argument("--data", default="photo", help="name of the patch set below the cache")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    rng = np.random.default_rng(options.seed)
+    print(f"{save_validation(options.cache, options.clones)} validation pictures")
+    photos = photo_patches(options.cache, options.clones, rng)
+    made = made_patches(options.cache, options.seed, rng)
+    notes = {"seed": options.seed, "photo": sum(len(part) for part in photos), "made": sum(len(part) for part in made)}
+    count = patches.save([*photos, *made], options.cache / options.data, {**notes, "sources": sources.summary()})
+    print(f"{count} patches in {options.cache / options.data}: {notes}")
+
+
+if __name__ == "__main__":
+    main()
