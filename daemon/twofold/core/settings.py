@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Literal
 
 from twofold.core.memory import MemoryPolicy
@@ -67,7 +66,7 @@ class Settings:
     state_dir: str
     scratch_dir: str
     recipes: Mapping[str, Recipe]
-    inboxes: Mapping[str, InboxSettings] = field(default_factory=lambda: MappingProxyType({}))
+    inboxes: Mapping[str, InboxSettings] = field(default_factory=dict)
     database: str = "sqlite"
     devices: tuple[DeviceSettings, ...] | None = None
     on_no_device: OnNoDevice = "wait"

@@ -1,0 +1,99 @@
+"""From the checked schema to the settings that the rest of the program receives."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+
+from twofold.config.locations import Surroundings, absolute, state_dir
+from twofold.config.schema import Config, InboxSection, RecipeSection, VramSection
+from twofold.core.memory import MemoryPolicy
+from twofold.core.recipe import Recipe, SaveAs, Target, TargetSide
+from twofold.core.settings import DeviceSettings, InboxSettings, Limits, Settings
+
+DEFAULT_RECIPE = Recipe("default")
+SIDES: tuple[TargetSide, ...] = ("long_side", "short_side", "width", "height", "megapixels")
+
+
+def to_settings(config: Config, source: str | None, surroundings: Surroundings) -> Settings:
+    """Settings with every path absolute: relative ones start at the folder of `source`, else at the working folder."""
+    folder = os.path.dirname(source) if source else surroundings.cwd
+    state = state_dir(config.state_dir, folder, surroundings)
+    scratch = config.scratch_dir
+    recipes = {name: _recipe(name, section) for name, section in config.recipes.items()}
+    recipes = recipes or {DEFAULT_RECIPE.name: DEFAULT_RECIPE}
+    return Settings(
+        state_dir=state,
+        scratch_dir=os.path.join(state, "scratch") if scratch is None else absolute(scratch, folder, surroundings.home),
+        recipes=recipes,
+        inboxes={
+            name: _inbox(name, section, section.recipe or next(iter(recipes)), folder, surroundings.home)
+            for name, section in config.inboxes.items()
+        },
+        database=config.database,
+        devices=_devices(config),
+        on_no_device=config.on_no_device,
+        idle_exit_s=config.idle_exit,
+        vram=_policy(config.vram),
+        ram_use_at_most=config.ram.use_at_most,
+        limits=Limits(config.limits.input_megapixels, config.limits.output_megapixels, config.limits.decode_time),
+        on_recipe_change=config.on_recipe_change,
+        source=source,
+    )
+
+
+def _policy(vram: VramSection) -> MemoryPolicy:
+    return MemoryPolicy(vram.keep_free, vram.use_at_most)
+
+
+def _devices(config: Config) -> tuple[DeviceSettings, ...] | None:
+    if config.devices is None:
+        return None
+    return tuple(
+        DeviceSettings(
+            device.id,
+            MemoryPolicy(
+                device.vram.keep_free if "keep_free" in device.vram.model_fields_set else config.vram.keep_free,
+                device.vram.use_at_most if "use_at_most" in device.vram.model_fields_set else config.vram.use_at_most,
+            ),
+        )
+        for device in config.devices
+    )
+
+
+def _recipe(name: str, section: RecipeSection) -> Recipe:
+    target = None
+    if section.target is not None:
+        target = next(
+            Target(side, Fraction(repr(value)))  # repr: 33.2 megapixels are 332/10, not the nearest binary fraction
+            for side in SIDES
+            if (value := getattr(section.target, side)) is not None
+        )
+    return Recipe(
+        name=name,
+        scale=section.scale,
+        target=target,
+        larger=section.larger,
+        remainder=section.remainder,
+        models=tuple(section.models),
+        before=tuple(section.before),
+        after=tuple(section.after),
+        save_as=SaveAs(section.save_as.format, section.save_as.quality),
+    )
+
+
+def _inbox(name: str, section: InboxSection, recipe: str, folder: str, home: str) -> InboxSettings:
+    return InboxSettings(
+        name=name,
+        path=os.fsencode(absolute(section.path, folder, home)),
+        outbox=os.fsencode(absolute(section.outbox, folder, home)),
+        recipe=recipe,
+        settle_s=section.settle,
+        scan_every_s=section.scan_every,
+        existing=section.existing,
+        order=section.order,
+        priority=section.priority,
+        originals="keep",  # rules.py refuses the others
+        on_exists=section.on_exists,
+        ignore=tuple(section.ignore),
+    )

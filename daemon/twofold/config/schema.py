@@ -1,0 +1,226 @@
+"""Every key of the configuration, with its default and what it means; the example file is generated from here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from twofold.config.values import (
+    AS_DEVICES,
+    AS_NETWORKS,
+    AS_SOME_NETWORKS,
+    SECTION,
+    WORD,
+    WORD_OR_SECTION,
+    AutoDuration,
+    AutoPath,
+    AutoSize,
+    Database,
+    DeviceId,
+    Duration,
+    Path,
+    Scale,
+    Share,
+    Text,
+)
+from twofold.core.recipe import Larger, OnExists, Remainder, SaveFormat
+from twofold.core.settings import Existing, OnNoDevice, OnRecipeChange, Order
+
+MAX_ENTRIES = 256  # of inboxes, recipes, devices, ignore rules
+MAX_PRIORITY = 1000
+MAX_MEGAPIXELS = 1e6
+MAX_SIDE_PX = 10_000_000
+
+Name = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]{0,63}$")]
+Megapixels = Annotated[float, Field(gt=0, le=MAX_MEGAPIXELS, allow_inf_nan=False)]
+SidePx = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are refused, types are not guessed, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _key(default: Any, description: str, **more: Any) -> Any:
+    """A key; its default is written as an owner would write it, and read like any other value."""
+    return Field(default, description=description, validate_default=default not in (None, ...), **more)
+
+
+class VramSection(Section):
+    """How much of a device's memory Twofold may use. Read anew before every pass."""
+
+    keep_free: AutoSize = _key(
+        "auto",
+        "Memory left to other programs, whatever happens: a size such as 2GiB, or auto.",
+    )
+    use_at_most: Share = _key(
+        "80%",
+        "What this service may use at most, in percent of the device's total memory.",
+    )
+
+
+class RamSection(Section):
+    """How much main memory Twofold may use."""
+
+    use_at_most: Share = _key(
+        "50%",
+        "What all processes together may use at most, in percent of the machine's or the cgroup's total.",
+    )
+
+
+class DeviceSection(Section):
+    """One device."""
+
+    id: DeviceId = _key(..., "cuda:0, GPU-<uuid>, MIG-<uuid> or cpu.")
+    vram: VramSection = _key(
+        {},
+        "Memory of this device; what is left out is taken from the vram section above.",
+    )
+
+
+class LimitsSection(Section):
+    """What a picture may ask for. Beyond it, the file fails with the code too_large or decode_timeout."""
+
+    input_megapixels: Megapixels = _key(1000, "The largest source, in millions of pixels.")
+    output_megapixels: Megapixels = _key(4000, "The largest result, in millions of pixels.")
+    decode_time: Duration = _key("20s", "How long one picture may take to decode.", gt=0)
+
+
+class TargetSection(Section):
+    """One wanted figure of the result: give exactly one key."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    long_side: SidePx | None = _key(None, "The longer side, in pixels.")
+    short_side: SidePx | None = _key(None, "The shorter side, in pixels.")
+    width: SidePx | None = _key(None, "The width, in pixels.")
+    height: SidePx | None = _key(None, "The height, in pixels.")
+    megapixels: Megapixels | None = _key(None, "The area, in millions of pixels.")
+
+
+class SaveAsSection(Section):
+    """How results are written."""
+
+    format: SaveFormat = _key("keep", "keep (the source's) | jpeg | png | webp | tiff | avif | jxl")
+    quality: int = _key(95, "1 to 100; concerns lossy formats only.", ge=1, le=100)
+
+
+class RecipeSection(Section):
+    """What to do with a picture. Give exactly one of scale and target."""
+
+    scale: Scale = _key(
+        None, "How many times larger each side becomes: any number above 1 (4, 1.5, 3/2).", examples=[4]
+    )
+    target: TargetSection | None = _key(
+        None,
+        "In place of scale: one figure of the result.",
+        examples=[{"long_side": 7680}],
+    )
+    larger: Larger = _key(
+        "skip", "What to do with a source that is as large as the target already: skip | copy | shrink"
+    )
+    remainder: Remainder = _key(
+        "auto",
+        "How to reach a size between two passes: auto | pass (one pass more, then shrink) | resample "
+        "(enlarge the last bit without a network). auto resamples up to 1.15 times, beyond it takes the pass.",
+    )
+    models: Annotated[list[Text], *AS_SOME_NETWORKS] = _key(
+        ["auto"], "One network per pass, the last repeats; auto takes the built-in one."
+    )
+    before: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run before the first pass.")
+    after: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run after the last pass.")
+    save_as: SaveAsSection = _key({}, "How results are written.")
+
+
+class ArchiveSection(Section):
+    """Where originals go once their result is safe."""
+
+    archive: Path = _key(..., "The folder that originals are moved into.")
+
+
+Originals = Annotated[Annotated[Literal["keep", "delete"], WORD] | Annotated[ArchiveSection, SECTION], WORD_OR_SECTION]
+
+
+class InboxSection(Section):
+    """A watched folder and where its results go."""
+
+    path: Path = _key(..., "The folder to watch, with everything below it.", examples=["/srv/photos/in"])
+    outbox: Path = _key(
+        ...,
+        "Where results appear, in the same tree. It must not lie inside an inbox, nor hold one.",
+        examples=["/srv/photos/out"],
+    )
+    recipe: Text | None = _key(
+        None,
+        "The recipe for this inbox; may be left out where there is only one.",
+        examples=["photo-4x"],
+    )
+    settle: AutoDuration = _key(
+        "auto",
+        "How long a file must be still before it is taken. auto: 2s on local disks, 15s on network and sync folders.",
+    )
+    scan_every: AutoDuration = _key(
+        "auto", "How often the whole folder is looked through, besides the system's change events."
+    )
+    existing: Existing = _key(
+        "auto",
+        "What lies in the folder when it is first seen: process | hold (until 'twofold start') | ignore | "
+        "auto, which holds a first backlog over 500 files or a tenth of the free space.",
+    )
+    order: Order = _key("newest", "Which files come first: newest | oldest | smallest | name")
+    priority: int = _key(0, "Inboxes with a higher number are served first.", ge=-MAX_PRIORITY, le=MAX_PRIORITY)
+    originals: Originals = _key(
+        "keep", "What becomes of originals. Only keep, so far; {archive: DIR} and delete are refused."
+    )
+    on_exists: OnExists = _key(
+        "overwrite_own",
+        "Where the outbox has a file of that name: overwrite_own (only bytes that are still ours) | "
+        "suffix | skip | fail",
+    )
+    ignore: list[Text] = _key(
+        [],
+        "Names to ignore besides the built-in ones, such as '*_raw.tif'; '!name' takes a rule back.",
+        max_length=MAX_ENTRIES,
+    )
+
+
+class Config(Section):
+    """Configuration of Twofold."""
+
+    state_dir: AutoPath = _key(
+        "auto",
+        "Where the ledger and private copies live; a local disk. auto: $STATE_DIRECTORY (systemd), "
+        "/var/lib/twofold for root, else $XDG_STATE_HOME/twofold or ~/.local/state/twofold.",
+    )
+    database: Database = _key("sqlite", "sqlite: a file in state_dir. PostgreSQL comes later.")
+    scratch_dir: AutoPath = _key(
+        "auto", "Where large intermediate pictures live; a fast local disk. auto: scratch in state_dir."
+    )
+    devices: Annotated[list[DeviceSection] | None, *AS_DEVICES] = _key(
+        "auto",
+        "Where networks run: auto | cpu | a list such as [cuda:0, {id: GPU-<uuid>, vram: {keep_free: 2GiB}}]",
+        max_length=MAX_ENTRIES,
+    )
+    on_no_device: OnNoDevice = _key(
+        "wait",
+        "Where no device can be used: wait | exit. A GPU box never turns quietly into a CPU box.",
+    )
+    idle_exit: Duration = _key("60s", "An idle worker ends after this time, and frees all device memory.")
+    vram: VramSection = _key({}, "How much of a device's memory may be used.")
+    ram: RamSection = _key({}, "How much main memory may be used.")
+    limits: LimitsSection = _key({}, "What a picture may ask for.")
+    on_recipe_change: OnRecipeChange = _key(
+        "keep",
+        "What an edited recipe does to files that are done: keep | redo",
+    )
+    recipes: dict[Name, RecipeSection] = _key(
+        {},
+        "What to do with pictures, by a name of yours. Without any: scale 2 with the built-in network.",
+        examples=["photo-4x"],
+        max_length=MAX_ENTRIES,
+    )
+    inboxes: dict[Name, InboxSection] = _key(
+        {}, "Watched folders, by a name of yours.", examples=["photos"], max_length=MAX_ENTRIES
+    )

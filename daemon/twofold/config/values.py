@@ -1,0 +1,162 @@
+"""The kinds of values a key can hold; each parses, and describes itself to the JSON schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, Discriminator, GetJsonSchemaHandler, Tag, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from twofold.core.quantity import parse_duration_s, parse_share, parse_size_bytes
+
+T = TypeVar("T")
+
+MAX_SCALE = 256
+MAX_TEXT = 4096  # PATH_MAX
+MAX_NETWORKS = 16
+
+_DEVICE_ID = re.compile(r"cpu|cuda:\d{1,3}|(?:GPU|MIG)-[0-9A-Za-z/-]{1,80}", re.ASCII)
+_FACTOR = re.compile(r"\d{1,18}(?:\.\d{1,18}|/[1-9]\d{0,17})?", re.ASCII)
+_DATABASE = re.compile(r"sqlite|postgresql(?:\+\w+)?://\S+")
+
+
+def _written(value: Any) -> str:
+    """Numbers as the text they were written as; anything that is neither number nor text is refused."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    raise ValueError("must be one value, not a list, a section or true/false")
+
+
+def _text(value: Any) -> str:
+    text = _written(value)
+    if not text.strip():
+        raise ValueError("must not be empty")
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"must not be longer than {MAX_TEXT} characters")
+    return text
+
+
+def _path(value: Any) -> str:
+    text = _text(value)
+    if text.startswith("~") and text != "~" and not text.startswith("~/"):
+        raise ValueError("of another user (~name) is not supported; write the path out")
+    return text
+
+
+def _scale(value: Any) -> Fraction:
+    text = _written(value)
+    if text.startswith("-"):
+        raise ValueError("must be larger than 1")
+    if not _FACTOR.fullmatch(text):
+        raise ValueError("must be a number such as 4, 1.5 or 3/2")
+    scale = Fraction(text)
+    if scale <= 1:
+        raise ValueError("must be larger than 1")
+    if scale > MAX_SCALE:
+        raise ValueError(f"must be at most {MAX_SCALE}")
+    return scale
+
+
+def _share(value: Any) -> Fraction:
+    text = _written(value)
+    try:
+        return parse_share(text)
+    except ValueError:
+        if re.fullmatch(r"\d{1,3}(\.\d{1,6})?", text, re.ASCII):
+            raise ValueError(f"must be a percentage; write {text}% or what you meant with a percent sign") from None
+        raise
+
+
+def _device_id(value: Any) -> str:
+    text = _written(value)
+    if not _DEVICE_ID.fullmatch(text):
+        raise ValueError("must be cpu, cuda:0, GPU-<uuid> or MIG-<uuid> ('twofold doctor' lists them)")
+    return text
+
+
+def _devices(value: Any) -> Any:
+    """One shape for all that may be written: None for auto, else a list of sections with an id."""
+    if value == "auto":
+        return None
+    if value == "cpu":
+        return [{"id": "cpu"}]
+    if value == []:
+        raise ValueError("must not be empty; write auto to use what there is")
+    if isinstance(value, list):
+        return [item if isinstance(item, dict) else {"id": item} for item in value]
+    raise ValueError("must be auto, cpu or a list such as [cuda:0]")
+
+
+def _networks(value: Any) -> Any:
+    names = value if isinstance(value, list) else [value]
+    if len(names) > MAX_NETWORKS:
+        raise ValueError(f"must not name more than {MAX_NETWORKS} networks")
+    return names
+
+
+def _some_networks(value: Any) -> Any:
+    names = _networks(value)
+    if not names:
+        raise ValueError("must name a network, or auto")
+    return names
+
+
+def _database(value: Any) -> str:
+    text = _text(value)
+    if not _DATABASE.fullmatch(text):
+        raise ValueError("must be sqlite or postgresql://user@host/database")
+    return text
+
+
+def _auto(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    """`auto` as None, anything else as `parse` reads it."""
+    return lambda value: None if value == "auto" else parse(value)
+
+
+def _json(kind: str | list[str], *examples: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": kind, "examples": list(examples)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Or:
+    """In the JSON schema: this, or what the type itself says."""
+
+    schema: dict[str, Any]
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [self.schema, handler(core)]}
+
+
+def _size_bytes(value: Any) -> int:
+    return parse_size_bytes(_written(value))
+
+
+def _duration_s(value: Any) -> float:
+    return parse_duration_s(_written(value))
+
+
+_SCALAR = ["string", "number"]
+
+Text = Annotated[str, BeforeValidator(_text), _json("string")]
+Path = Annotated[str, BeforeValidator(_path), _json("string", "/srv/photos/in", "~/Pictures/in", "in")]
+AutoPath = Annotated[str | None, BeforeValidator(_auto(_path)), _json("string", "auto", "/var/lib/twofold")]
+AutoSize = Annotated[int | None, BeforeValidator(_auto(_size_bytes)), _json(_SCALAR, "auto", "2GiB", "500MB")]
+Duration = Annotated[float, BeforeValidator(_duration_s), _json(_SCALAR, "60s", "15 min", "3h", 60)]
+AutoDuration = Annotated[float | None, BeforeValidator(_auto(_duration_s)), _json(_SCALAR, "auto", "10s", "5min")]
+Share = Annotated[Fraction, BeforeValidator(_share), _json("string", "80%")]
+Scale = Annotated[Fraction | None, BeforeValidator(_scale), _json(_SCALAR, 4, 1.5, "3/2")]
+DeviceId = Annotated[str, BeforeValidator(_device_id), _json("string", "cuda:0", "GPU-<uuid>", "cpu")]
+Database = Annotated[str, BeforeValidator(_database), _json("string", "sqlite", "postgresql://user@host/twofold")]
+# The tags name the branch in pydantic's error locations; no key can look like them.
+WORD, SECTION = Tag("<word>"), Tag("<section>")
+WORD_OR_SECTION = Discriminator(lambda value: SECTION.tag if isinstance(value, dict) else WORD.tag)
+AS_DEVICES = (BeforeValidator(_devices), _Or({"enum": ["auto", "cpu"]}))
+AS_NETWORKS = (BeforeValidator(_networks), _Or({"type": "string"}))
+AS_SOME_NETWORKS = (BeforeValidator(_some_networks), _Or({"type": "string"}))
