@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
-from tests.intake.conftest import Folder, Writer, as_user, start_writer
+from tests.intake.conftest import Folder, Writer, start_writer
 from twofold.intake.original import has_holes, is_open_for_writing, open_original, version_of
 
 
@@ -62,7 +64,20 @@ def test_a_writer_in_another_process_is_noticed(inbox: Folder, writers: list[Wri
         os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
 
 
-@as_user
+def test_a_writer_that_comes_during_a_probe_neither_fails_nor_ends_us(inbox: Folder) -> None:
+    """The kernel tells the holder of a lease about the writer by a signal that would end a process by default."""
+    path = os.fsdecode(inbox.put(b"a.jpg"))
+    code = "import os, sys, time\nfor _ in range(3000): os.close(os.open(sys.argv[1], os.O_WRONLY)); time.sleep(5e-5)"
+    answers = set()
+    with subprocess.Popen([sys.executable, "-c", code, path]) as writer, open_original(inbox.root, b"a.jpg") as fd:
+        while writer.poll() is None:
+            answers.add(is_open_for_writing(fd))
+    assert writer.returncode == 0
+    assert False in answers
+    assert None not in answers
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="/etc/passwd belongs to root")
 def test_a_file_of_somebody_else_cannot_be_probed() -> None:
     with open("/etc/passwd", "rb") as file:
         assert is_open_for_writing(file.fileno()) is None

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from tests.intake.conftest import Folder, as_user
+from tests.intake.conftest import Folder, permissions_bind
 from twofold.core.codes import Code
 from twofold.core.ignore import compile_rules
 from twofold.intake.mounts import Mount
@@ -81,7 +82,7 @@ def test_a_partial_download_marks_its_sibling_as_unfinished(inbox: Folder) -> No
     assert scan(inbox.root, RULES).unfinished == {b"a.jpg", b"sub/c.jpg"}
 
 
-@as_user
+@permissions_bind
 def test_an_unreadable_folder_is_reported_and_stops_nothing_else(inbox: Folder) -> None:
     inbox.put(b"a.jpg")
     inbox.put(b"closed/b.jpg")
@@ -96,7 +97,7 @@ def test_an_unreadable_folder_is_reported_and_stops_nothing_else(inbox: Folder) 
     assert result.problems[0].text.startswith("closed cannot be listed")
 
 
-@as_user
+@permissions_bind
 def test_a_root_that_cannot_be_listed_is_offline(inbox: Folder) -> None:
     with closed(inbox.root):
         result = scan(inbox.root, RULES)
@@ -134,6 +135,28 @@ def test_an_unmounted_share_is_offline_until_it_returns(inbox: Folder) -> None:
     back = scan(inbox.root, RULES, still_gone.seen, mounts=lambda: (SHARE,))
     assert back.offline is None
     assert back.trusted
+
+
+@pytest.mark.root
+def test_a_file_system_that_is_really_unmounted_is_offline_until_it_returns(inbox: Folder) -> None:
+    root = os.fsdecode(inbox.root)
+    mount, unmount = ["mount", "-t", "tmpfs", "twofold-test", root], ["umount", root]
+    subprocess.run(mount, check=True)
+    try:
+        inbox.put(b"a.jpg")
+        mounted = scan(inbox.root, RULES)
+        assert mounted.trusted
+    finally:
+        subprocess.run(unmount, check=True)
+    gone = scan(inbox.root, RULES, mounted.seen)
+    assert gone.offline is not None
+    subprocess.run(mount, check=True)
+    try:
+        back = scan(inbox.root, RULES, gone.seen)
+        assert back.offline is None
+        assert back.trusted
+    finally:
+        subprocess.run(unmount, check=True)
 
 
 def test_a_folder_that_was_really_emptied_is_believed(inbox: Folder) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.intake.conftest import Folder, as_user
+from tests.intake.conftest import Folder, permissions_bind
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.job import FileVersion
@@ -158,7 +158,7 @@ def test_what_took_a_files_place_is_never_read(inbox: Folder, kind: str) -> None
         copy(inbox, version)
 
 
-@as_user
+@permissions_bind
 def test_a_file_without_permission_is_unreadable(inbox: Folder) -> None:
     os.chmod(inbox.put(NAME), 0)
     with refused(inbox, Code.UNREADABLE, retryable=False):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from tests.intake.conftest import Clock, Folder, Writer, as_user, start_writer
+from tests.intake.conftest import Clock, Folder, Writer, permissions_bind, start_writer
 from twofold.core.ignore import compile_rules
 from twofold.core.reconcile import Changed, Decision, Known, New, Settled, Touched, Vanished
 from twofold.core.settle import SettleTracker, Verdict
@@ -191,7 +191,7 @@ def test_a_restart_forgets_only_how_long_a_file_was_still(service: Service) -> N
     assert restarted.decisions(SETTLE_S) == [(Settled, b"a.jpg")]
 
 
-@as_user
+@permissions_bind
 def test_a_file_that_may_not_be_read_settles_so_that_reading_it_gives_the_reason(service: Service) -> None:
     os.chmod(service.inbox.put(b"a.jpg"), 0)
     service.look()

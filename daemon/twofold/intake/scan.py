@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
 
 from twofold.core.codes import Code
 from twofold.core.errors import Reason
@@ -23,10 +25,20 @@ MAX_PROBLEMS = 100
 
 @dataclass(frozen=True, slots=True)
 class RootSeen:
-    """What a root was at its last good scan: the file system it lies on, and whether anything lay in it."""
+    """What a root was at its last good scan: the file system it lies on, and whether anything lay in it.
+
+    Kept across restarts (`to_json`), it tells a share that is not mounted yet from one that was emptied.
+    """
 
     mount: Mount
     empty: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RootSeen:
+        return cls(Mount(**data["mount"]), data["empty"])
 
 
 @dataclass(slots=True)
@@ -38,7 +50,7 @@ class ScanResult:
     `trusted` says that a missing file is really gone. `offline` says why the root could not be taken for the inbox.
     """
 
-    seen: RootSeen | None
+    seen: RootSeen | None = None
     entries: dict[bytes, FileVersion] = field(default_factory=dict)
     unfinished: set[bytes] = field(default_factory=set)
     ignored: Counter[str] = field(default_factory=Counter)
@@ -54,14 +66,17 @@ def scan(
     previous: RootSeen | None = None,
     *,
     mounts: Callable[[], tuple[Mount, ...]] = read_mounts,
+    max_entries: int = MAX_ENTRIES,
 ) -> ScanResult:
     """Walk `root`. Nothing is raised: trouble with the root is `offline`, trouble below it is a problem.
 
     `previous` is the `seen` of the last good scan. A root that has become empty on another mount than before is a share
-    that was unmounted; a root on another mount that holds files is believed, but not what is missing from it.
+    that was unmounted; a root on another mount that holds files is believed, but not what is missing from it. An empty
+    root of which nothing is known from before is not believed either: the share may not be mounted yet.
     """
+    walk = _Walk(root, rules, max_entries)
     try:
-        children = _list(root)
+        children = walk.list(b"")
         mount = mount_of(os.path.realpath(root), mounts())
     except OSError as error:
         return _offline(previous, f"The inbox cannot be listed: {error.strerror or error}.")
@@ -70,9 +85,11 @@ def scan(
         return _offline(
             previous, f"The inbox is empty and no longer on {previous.mount.source or previous.mount.fstype}."
         )
-    result = ScanResult(RootSeen(mount, empty=not children))
-    _walk(root, children, rules, result)
-    result.trusted = result.complete and not moved
+    walk.take_all(children)
+    result = walk.result
+    if children or previous is not None:
+        result.seen = RootSeen(mount, empty=not children)
+        result.trusted = result.complete and not moved
     return result
 
 
@@ -96,59 +113,71 @@ def _offline(previous: RootSeen | None, text: str) -> ScanResult:
     return ScanResult(previous, complete=False, offline=reason)
 
 
-def _list(folder: bytes) -> list[os.DirEntry[bytes]]:
-    with os.scandir(folder) as entries:
-        return list(entries)
+class _Walk:
+    """One walk while it lasts: what it found, and the folders it has still to enter."""
 
+    def __init__(self, root: bytes, rules: IgnoreRules, max_entries: int) -> None:
+        self.result = ScanResult()
+        self._root = root
+        self._rules = rules
+        self._max_entries = max_entries
+        self._pending: list[tuple[bytes, int]] = []
 
-def _walk(root: bytes, children: list[os.DirEntry[bytes]], rules: IgnoreRules, result: ScanResult) -> None:
-    """Take in `children` and all folders below them, depth first."""
-    pending: list[tuple[bytes, int]] = []
-    _take_in(b"", children, 1, rules, result, pending)
-    while pending:
-        prefix, depth = pending.pop()
-        if depth > MAX_DEPTH:
-            _problem(result, prefix, f"is more than {MAX_DEPTH} folders deep")
-        elif len(result.entries) >= MAX_ENTRIES:
-            _problem(result, prefix, f"was not looked at: the inbox holds more than {MAX_ENTRIES} files")
-        else:
+    def list(self, prefix: bytes) -> list[os.DirEntry[bytes]]:
+        """The children of one folder. Raises OSError."""
+        with os.scandir(os.path.join(self._root, prefix)) as entries:
+            return list(islice(entries, self._max_entries + 1))
+
+    def take_all(self, children: Iterable[os.DirEntry[bytes]]) -> None:
+        """Take in the root's `children` and all folders below them, depth first."""
+        self._take(b"", 0, children)
+        while self._pending:
+            prefix, depth = self._pending.pop()
+            if depth > MAX_DEPTH:
+                self._problem(prefix, f"is more than {MAX_DEPTH} folders deep")
+                continue
             try:
-                inner = _list(os.path.join(root, prefix))
+                inner = self.list(prefix)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed since its parent was listed
             except OSError as error:
-                _problem(result, prefix, f"cannot be listed: {error.strerror or error}")
+                self._problem(prefix, f"cannot be listed: {error.strerror or error}")
                 continue
-            _take_in(prefix, inner, depth, rules, result, pending)
+            self._take(prefix, depth, inner)
 
-
-def _take_in(
-    prefix: bytes,
-    children: list[os.DirEntry[bytes]],
-    depth: int,
-    rules: IgnoreRules,
-    result: ScanResult,
-    pending: list[tuple[bytes, int]],
-) -> None:
-    """Sort one folder's children; `prefix` is empty or ends with a slash."""
-    for child in children:
-        name = child.name
-        try:
-            if child.is_dir(follow_symlinks=False):
-                if rule := rules.decide_name(name, Kind.FOLDER):
+    def _take(self, prefix: bytes, depth: int, children: Iterable[os.DirEntry[bytes]]) -> None:
+        """Sort one folder's children; `prefix` is empty or ends with a slash."""
+        result = self.result
+        for child in children:
+            name = child.name
+            if len(result.entries) >= self._max_entries:
+                self._problem(prefix + name, f"and more was left out: the inbox holds over {self._max_entries} files")
+                self._pending.clear()
+                return
+            try:
+                if child.is_dir(follow_symlinks=False):
+                    if rule := self._rules.decide_name(name, Kind.FOLDER):
+                        result.ignored[rule.name] += 1
+                    else:
+                        self._pending.append((prefix + name + b"/", depth + 1))
+                elif rule := _file_rule(child, self._rules):
                     result.ignored[rule.name] += 1
+                    if (guarded := guarded_name(name)) is not None:
+                        result.unfinished.add(prefix + guarded)
                 else:
-                    pending.append((prefix + name + b"/", depth + 1))
-            elif rule := _file_rule(child, rules):
-                result.ignored[rule.name] += 1
-                if (guarded := guarded_name(name)) is not None:
-                    result.unfinished.add(prefix + guarded)
-            else:
-                result.entries[prefix + name] = version_of(child.stat(follow_symlinks=False))
-        except FileNotFoundError:
-            continue  # removed since its folder was listed
-        except OSError as error:
-            _problem(result, prefix + name, f"cannot be looked at: {error.strerror or error}")
+                    result.entries[prefix + name] = version_of(child.stat(follow_symlinks=False))
+            except FileNotFoundError:
+                continue  # removed since its folder was listed
+            except OSError as error:
+                self._problem(prefix + name, f"cannot be looked at: {error.strerror or error}")
+
+    def _problem(self, path: bytes, text: str) -> None:
+        self.result.complete = False
+        if len(self.result.problems) < MAX_PROBLEMS:
+            shown = os.fsdecode(path.rstrip(b"/"))
+            self.result.problems.append(
+                Reason(Code.UNREADABLE, f"{shown} {text}.", "Give the service read permission.")
+            )
 
 
 def _file_rule(child: os.DirEntry[bytes], rules: IgnoreRules) -> Rule | None:
@@ -157,10 +186,3 @@ def _file_rule(child: os.DirEntry[bytes], rules: IgnoreRules) -> Rule | None:
     if not child.is_file(follow_symlinks=False):
         return SPECIAL_FILE
     return rules.decide_name(child.name, Kind.FILE)
-
-
-def _problem(result: ScanResult, path: bytes, text: str) -> None:
-    result.complete = False
-    if len(result.problems) < MAX_PROBLEMS:
-        shown = os.fsdecode(path.rstrip(b"/"))
-        result.problems.append(Reason(Code.UNREADABLE, f"{shown} {text}.", "Give the service read permission."))
