@@ -1,0 +1,238 @@
+"""Pictures in and out, for the parent: each call is one fresh child process with a deadline and limits.
+
+Everything blocks and may be called from any thread. Descriptors stay the caller's; positions in them may move.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
+from twofold.core.passes import PIXELS_PER_MEGAPIXEL
+from twofold.core.picture import PictureHeader
+from twofold.core.recipe import SaveAs
+from twofold.core.settings import Limits
+from twofold.imaging import protocol
+from twofold.imaging.metadata import Metadata
+from twofold.imaging.shared_raster import SharedRaster
+
+PROBE_S = 20.0
+ENCODE_BASE_S, ENCODE_S_PER_MPX = 60.0, 4.0  # some thirty times what was measured
+DEATH_S = 10.0
+HEADROOM_BYTES = 64 * 2**20  # what a file may be larger than its raw pixels: metadata, incompressible noise
+_ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "MALLOC_ARENA_MAX": "2",  # each arena reserves address space
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "VIPS_CONCURRENCY": str(protocol.CODEC_THREADS),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An upright picture; `alpha` is (H, W, 1), and `opaque` tells that it hides nothing. Close it when done."""
+
+    raster: SharedRaster
+    alpha: SharedRaster | None
+    opaque: bool
+    metadata: Metadata
+
+    def close(self) -> None:
+        self.raster.close()
+        if self.alpha is not None:
+            self.alpha.close()
+
+
+def probe(source_fd: int, limits: Limits) -> PictureHeader:
+    """What the file is, from its structure alone; animated pictures come back with `frames` 2.
+
+    Raises TwofoldError(EMPTY, NOT_A_PICTURE, UNSUPPORTED_FORMAT, DAMAGED, TOO_LARGE, UNREADABLE, CODEC_FAILED).
+    """
+    result = _ask(
+        {"operation": "probe", "source": source_fd, "input_px": int(limits.input_megapixels * PIXELS_PER_MEGAPIXEL)},
+        (source_fd,),
+        source_bytes=_regular_bytes(source_fd),
+        deadline_s=min(PROBE_S, limits.decode_time_s),
+    )
+    return PictureHeader.from_json(result["header"])
+
+
+def decode(
+    source_fd: int,
+    header: PictureHeader,
+    limits: Limits,
+    *,
+    raster_fd: int | None = None,
+    alpha_fd: int | None = None,
+) -> Decoded:
+    """Decode the whole picture, upright, into new memory files, or into the scratch files given.
+
+    Raises TwofoldError(DAMAGED, UNSUPPORTED_FORMAT, DECODE_TIMEOUT, CODEC_FAILED, DISK_FULL).
+    """
+    source_bytes = _regular_bytes(source_fd)
+    raster = SharedRaster.create(header.size, header.channels, header.depth, raster_fd)
+    alpha = None
+    try:
+        if header.alpha:
+            alpha = SharedRaster.create(header.size, 1, header.depth, alpha_fd)
+        result = _ask(
+            {
+                "operation": "decode",
+                "source": source_fd,
+                "header": header.to_json(),
+                "raster": raster.to_json(),
+                "alpha": None if alpha is None else alpha.to_json(),
+            },
+            (source_fd, *_fds(raster, alpha)),
+            source_bytes=source_bytes,
+            raster_bytes=_bytes(raster, alpha),
+            deadline_s=limits.decode_time_s,
+        )
+    except TwofoldError:
+        for made, given in ((raster, raster_fd), (alpha, alpha_fd)):
+            if made is not None and given is None:
+                made.close()
+        raise
+    return Decoded(raster, alpha, result["opaque"], Metadata.from_json(result["metadata"]))
+
+
+def encode(
+    raster: SharedRaster,
+    alpha: SharedRaster | None,
+    metadata: Metadata,
+    format_: str,
+    save_as: SaveAs,
+    result_fd: int,
+) -> tuple[str, ...]:
+    """Write a whole file from the start of `result_fd` (read and write, empty); returns warnings about metadata.
+
+    `format_` is one of the writable core.formats.FORMATS.
+    Raises TwofoldError(FORMAT_LIMIT, NEEDS_BACKGROUND, DISK_FULL, CODEC_FAILED).
+    """
+    result = _ask(
+        {
+            "operation": "encode",
+            "raster": raster.to_json(),
+            "alpha": None if alpha is None else alpha.to_json(),
+            "metadata": metadata.to_json(),
+            "format": format_,
+            "quality": save_as.quality,
+            "result": result_fd,
+        },
+        (result_fd, *_fds(raster, alpha)),
+        raster_bytes=_bytes(raster, alpha),
+        deadline_s=ENCODE_BASE_S + ENCODE_S_PER_MPX * raster.size.pixels / 1e6,
+        written_bytes=_bytes(raster, alpha) * 5 // 4 + HEADROOM_BYTES,
+    )
+    return tuple(result["warnings"])
+
+
+def verify(
+    result_fd: int, format_: str, save_as: SaveAs, raster: SharedRaster, alpha: SharedRaster | None
+) -> dict[str, Any]:
+    """Decode a written file again, by another library, and compare it with what was meant.
+
+    Lossless formats must give the same samples, lossy ones a small mean difference (returned, of 255).
+    Raises TwofoldError(VERIFY_FAILED, CODEC_FAILED).
+    """
+    return _ask(
+        {
+            "operation": "verify",
+            "source": result_fd,
+            "format": format_,
+            "quality": save_as.quality,
+            "raster": raster.to_json(),
+            "alpha": None if alpha is None else alpha.to_json(),
+        },
+        (result_fd, *_fds(raster, alpha)),
+        source_bytes=_regular_bytes(result_fd),
+        raster_bytes=_bytes(raster, alpha),
+        deadline_s=ENCODE_BASE_S + ENCODE_S_PER_MPX * raster.size.pixels / 1e6,
+    )
+
+
+def _ask(
+    request: dict[str, Any],
+    fds: tuple[int, ...],
+    *,
+    deadline_s: float,
+    source_bytes: int = 0,
+    raster_bytes: int = 0,
+    written_bytes: int = 0,
+) -> dict[str, Any]:
+    """Start a child, ask it, and end it, whatever happens."""
+    limits = protocol.process_limits(source_bytes, raster_bytes, deadline_s, written_bytes)
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            child = subprocess.Popen(
+                [sys.executable, "-I", "-m", "twofold.imaging.child", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                close_fds=True,
+                pass_fds=(theirs.fileno(), *fds),
+                cwd="/",
+                env=_ENVIRONMENT,
+                start_new_session=True,
+            )
+        operation = request["operation"]
+        deadline = time.monotonic() + deadline_s
+        try:
+            ours.settimeout(deadline_s)
+            protocol.send(ours, request | {"limits": limits.to_json()})
+            reply = protocol.receive(ours, deadline)
+        except TimeoutError:
+            raise _late(operation, deadline_s) from None
+        except (OSError, ValueError):
+            reply = {}  # it died while we spoke: how, its exit status tells
+        finally:
+            status = _end(child, deadline)
+    if not reply:
+        raise _died(operation, status)
+    return protocol.result_of(reply)
+
+
+def _end(child: subprocess.Popen[bytes], deadline: float) -> int:
+    """Wait for a child that has said all it had to say, else kill it."""
+    try:
+        return child.wait(max(0.0, min(DEATH_S, deadline - time.monotonic())))
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
+
+
+def _late(operation: str, deadline_s: float) -> TwofoldError:
+    code = Code.DECODE_TIMEOUT if operation in ("probe", "decode") else Code.CODEC_FAILED
+    return TwofoldError(code, f"The codec took longer than {deadline_s:g} s to {operation} the picture.")
+
+
+def _died(operation: str, status: int) -> TwofoldError:
+    how = f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
+    return TwofoldError(Code.CODEC_FAILED, f"The codec died {how} when it was to {operation} the picture.")
+
+
+def _regular_bytes(fd: int) -> int:
+    """The size of a regular file; anything else (a pipe would block for ever) is refused."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise TwofoldError(Code.UNREADABLE, "The path is not a regular file.", "Remove it from the inbox.")
+    return status.st_size
+
+
+def _fds(raster: SharedRaster, alpha: SharedRaster | None) -> tuple[int, ...]:
+    return (raster.fd,) if alpha is None else (raster.fd, alpha.fd)
+
+
+def _bytes(raster: SharedRaster, alpha: SharedRaster | None) -> int:
+    return raster.bytes + (0 if alpha is None else alpha.bytes)

@@ -1,0 +1,100 @@
+"""What a file is, by its content: the format by its first bytes, then header, metadata and completeness."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from importlib import import_module
+from typing import NamedTuple
+
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
+from twofold.core.geometry import Size
+from twofold.core.picture import PictureHeader
+from twofold.imaging.metadata import Metadata
+
+_MODULES = {
+    "jpeg": "jpeg",
+    "png": "png",
+    "webp": "webp",
+    "tiff": "tiff",
+    "gif": "pillow_formats",
+    "bmp": "pillow_formats",
+    "avif": "pillow_formats",
+}
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"BM", "bmp"),
+)
+_BRANDS = {b"avif": "avif", b"avis": "avif"}
+_KNOWN_BUT_UNREAD = (
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"8BPS", "Photoshop"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"v/1\x01", "OpenEXR"),
+)
+
+
+class Inspection(NamedTuple):
+    """What the container says; nothing was decoded."""
+
+    header: PictureHeader
+    metadata: Metadata
+
+
+FileBytes = bytes | mmap.mmap
+
+
+def sniff(data: FileBytes) -> str:
+    """The format by content, from an allow-list. Raises EMPTY, UNSUPPORTED_FORMAT, NOT_A_PICTURE."""
+    if len(data) == 0:
+        raise TwofoldError(Code.EMPTY, "The file has no bytes.")
+    start = data[:16]
+    for signature, name in _SIGNATURES:
+        if start.startswith(signature):
+            return name
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "webp"
+    if start[4:8] == b"ftyp":
+        brand = start[8:12]
+        if brand in _BRANDS:
+            return _BRANDS[brand]
+        if brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+            raise TwofoldError(Code.UNSUPPORTED_FORMAT, "HEIC pictures are not supported yet.")
+    for signature, name in _KNOWN_BUT_UNREAD:
+        if start.startswith(signature):
+            raise TwofoldError(Code.UNSUPPORTED_FORMAT, f"{name} pictures are not supported.")
+    raise TwofoldError(Code.NOT_A_PICTURE, "The content is not a picture of a known format.")
+
+
+def inspect(data: FileBytes) -> Inspection:
+    """Header, metadata and completeness of a whole file.
+
+    Raises TwofoldError(EMPTY, NOT_A_PICTURE, UNSUPPORTED_FORMAT, DAMAGED).
+    """
+    # Imported by need: a child that meets a JPEG starts without the rest.
+    module = import_module(f"twofold.imaging.{_MODULES[sniff(data)]}")
+    read: Callable[[FileBytes], Inspection] = module.inspect
+    return read(data)
+
+
+def damaged(text: str) -> TwofoldError:
+    return TwofoldError(Code.DAMAGED, f"The picture is damaged or incomplete: {text}.")
+
+
+def unsupported(text: str) -> TwofoldError:
+    return TwofoldError(Code.UNSUPPORTED_FORMAT, f"This kind of picture is not supported: {text}.")
+
+
+def upright(width: int, height: int, orientation: int) -> Size:
+    """The size after the orientation was applied; 5-8 exchange the axes."""
+    return Size(height, width) if orientation >= 5 else Size(width, height)

@@ -1,0 +1,134 @@
+"""JPEG files: what their segments say, and the segments that open a new one."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from twofold.core.picture import PictureHeader
+from twofold.imaging import exif
+from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
+from twofold.imaging.metadata import MAX_ICC_BYTES, Metadata
+
+MAX_SEGMENTS = 4096
+START = b"\xff\xd8"
+
+_EXIF, _XMP, _ICC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
+_SOS, _EOI = 0xDA, b"\xff\xd9"
+_SIZED_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # Huffman or arithmetic, sequential or progressive
+_OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}  # lossless and hierarchical
+_SEGMENT_BYTES = 65533  # a segment's length field counts itself
+_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+
+
+class _Frame(NamedTuple):
+    precision: int
+    height: int
+    width: int
+    components: int
+
+
+def inspect(data: FileBytes) -> Inspection:
+    """Walk the segments up to the first scan, and look for the end mark behind it."""
+    frame: _Frame | None = None
+    blocks: dict[str, bytes] = {}
+    icc_parts: dict[int, bytes] = {}
+    dpi: tuple[float, float] | None = None
+    at = 2
+    for _ in range(MAX_SEGMENTS):
+        marker, start, end = _segment(data, at)
+        body = data[start : min(end, start + 64)]
+        if marker in _SIZED_FRAMES:
+            if len(body) < 6:
+                raise damaged("its frame header is too short")
+            frame = _Frame(*struct.unpack(">BHHB", body[:6]))
+        elif marker in _OTHER_FRAMES:
+            raise unsupported("a lossless or hierarchical JPEG")
+        elif marker == 0xE0 and body.startswith(b"JFIF\0") and len(body) >= 12:
+            dpi = _density(*struct.unpack(">BHH", body[7:12]))
+        elif marker == 0xE1 and body.startswith(_EXIF):
+            blocks.setdefault("exif", data[start + len(_EXIF) : end])
+        elif marker == 0xE1 and body.startswith(_XMP):
+            blocks.setdefault("xmp", data[start + len(_XMP) : end])
+        elif marker == 0xE2 and body.startswith(_ICC):
+            icc_parts[body[12]] = data[start + 14 : end]
+        elif marker == _SOS:
+            break
+        at = end
+    if frame is None or marker != _SOS:
+        raise damaged("it has no scan")
+    if data.rfind(_EOI, end) < 0:
+        raise damaged("its end is missing")
+    icc = b"".join(icc_parts[number] for number in sorted(icc_parts))
+    metadata = Metadata(icc if 0 < len(icc) <= MAX_ICC_BYTES else None, blocks.get("exif"), blocks.get("xmp"), dpi)
+    return Inspection(_header(frame, metadata), metadata)
+
+
+def _segment(data: FileBytes, at: int) -> tuple[int, int, int]:
+    """The marker at `at`, and its body's start and end."""
+    mark = data[at : at + 2]
+    while mark == b"\xff\xff":  # fill bytes
+        at += 1
+        mark = data[at : at + 2]
+    length = data[at + 2 : at + 4]
+    if len(mark) < 2 or mark[0] != 0xFF or len(length) < 2:
+        raise damaged("its segments break off")
+    start, end = at + 4, at + 2 + int.from_bytes(length, "big")
+    if end < start or end > len(data):
+        raise damaged("its segments break off")
+    return mark[1], start, end
+
+
+def _density(unit: int, x: int, y: int) -> tuple[float, float] | None:
+    if not x or not y or unit not in (1, 2):
+        return None
+    return (float(x), float(y)) if unit == 1 else (x * 2.54, y * 2.54)
+
+
+def _header(frame: _Frame, metadata: Metadata) -> PictureHeader:
+    if frame.precision != 8:
+        raise unsupported(f"a JPEG of {frame.precision} bits")
+    if frame.components not in _MODES:
+        raise unsupported(f"a JPEG of {frame.components} components")
+    if not frame.width or not frame.height:
+        raise damaged("its header says that it has no pixels")
+    turned = exif.orientation(metadata.exif)
+    size = upright(frame.width, frame.height, turned)
+    return PictureHeader(
+        format="jpeg",
+        width=size.width,
+        height=size.height,
+        channels=1 if frame.components == 1 else 3,
+        orientation=turned,
+        mode=_MODES[frame.components],
+        icc_bytes=len(metadata.icc or b""),
+    )
+
+
+def head(metadata: Metadata) -> tuple[bytes, list[str]]:
+    """The opening segments of a new file, SOI included, and a warning for each block that JPEG cannot hold."""
+    warnings: list[str] = []
+    x, y = (1, 1) if metadata.dpi is None else (_dpi(metadata.dpi[0]), _dpi(metadata.dpi[1]))
+    unit = 0 if metadata.dpi is None else 1
+    parts = [START, _marker(0xE0, b"JFIF\0\1\1" + struct.pack(">BHHBB", unit, x, y, 0, 0))]
+    for name, mark, block in (("EXIF", _EXIF, metadata.exif), ("XMP", _XMP, metadata.xmp)):
+        if block is None:
+            continue
+        if len(mark) + len(block) > _SEGMENT_BYTES:
+            warnings.append(f"the {name} block was dropped: JPEG holds at most 64 KiB of it")
+        else:
+            parts.append(_marker(0xE1, mark + block))
+    if metadata.icc is not None:
+        step = _SEGMENT_BYTES - len(_ICC) - 2
+        pieces = [metadata.icc[at : at + step] for at in range(0, len(metadata.icc), step)]
+        for number, piece in enumerate(pieces, 1):
+            parts.append(_marker(0xE2, _ICC + bytes((number, len(pieces))) + piece))
+    return b"".join(parts), warnings
+
+
+def _marker(code: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, code, len(body) + 2) + body
+
+
+def _dpi(value: float) -> int:
+    return min(max(round(value), 1), 0xFFFF)

@@ -1,0 +1,214 @@
+"""TIFF files: what their first directory says, and EXIF moved between a TIFF and an EXIF block."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from twofold.core.picture import PictureHeader
+from twofold.imaging import exif, ifd
+from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
+from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_XMP_BYTES, Metadata
+
+ICC, XMP = 34675, 700
+_SUBFILE, _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
+_STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
+_SAMPLES, _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _EXTRA, _FORMAT, _DNG = 277, 282, 283, 296, 338, 339, 50706
+_DESCRIPTIVE = frozenset({270, 271, 272, 305, 306, 315, 316, 33432, *range(40091, 40096)})
+_MAKER_NOTE, _INTEROP_IFD = 0x927C, 0xA005
+_KINDS = {0: ("L", 1), 1: ("L", 1), 2: ("RGB", 3), 3: ("P", 1), 5: ("CMYK", 4), 6: ("YCbCr", 3), 8: ("LAB", 3)}
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+
+
+class Value(NamedTuple):
+    """A tag's value as bytes in its file's order."""
+
+    type: int
+    length: int
+    raw: bytes
+
+
+Directory = dict[int, Value]
+
+
+def inspect(data: FileBytes) -> Inspection:
+    """Read the first directory, count the pages, and check that every strip or tile lies within the file."""
+    try:
+        tree = ifd.open_tree(data)
+        entries, following = ifd.read_directory(data, tree, tree.first)
+    except ValueError as error:
+        raise damaged(str(error)) from None
+
+    def numbers(tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
+        return ifd.integers(data, tree, entries.get(tag)) or default
+
+    if _DNG in entries or numbers(_SUBFILE, (0,))[0] & 1 or data[8:10] == b"CR":
+        raise unsupported("a camera's raw file")
+    width, height = numbers(_WIDTH, (0,))[0], numbers(_LENGTH, (0,))[0]
+    if width <= 0 or height <= 0:
+        raise damaged("its header says that it has no pixels")
+    _check_pieces(numbers(_STRIPS), numbers(_STRIP_BYTES), numbers(_TILES), numbers(_TILE_BYTES), len(data))
+    mode, alpha, depth = _kind(
+        numbers(_PHOTOMETRIC, (-1,))[0],
+        numbers(_SAMPLES, (1,))[0],
+        numbers(_EXTRA),
+        set(numbers(_BITS, (1,))),
+        set(numbers(_FORMAT, (1,))),
+    )
+    turned = exif.valid_orientation(numbers(exif.ORIENTATION))
+    size = upright(width, height, turned)
+    metadata = Metadata(
+        _block(data, entries.get(ICC), MAX_ICC_BYTES),
+        exif_block(data, tree, entries),
+        _block(data, entries.get(XMP), MAX_XMP_BYTES),
+        _density(data, tree, entries, numbers(_UNIT, (2,))[0]),
+    )
+    header = PictureHeader(
+        format="tiff",
+        width=size.width,
+        height=size.height,
+        channels=1 if mode in ("1", "L", "LA", "La") else 3,
+        depth=depth,
+        alpha=alpha,
+        frames=2 if _has_another_page(data, tree, following) else 1,
+        orientation=turned,
+        mode=mode,
+        icc_bytes=len(metadata.icc or b""),
+        lossless=True,
+    )
+    return Inspection(header, metadata)
+
+
+def _check_pieces(
+    strips: tuple[int, ...], strip_bytes: tuple[int, ...], tiles: tuple[int, ...], tile_bytes: tuple[int, ...], end: int
+) -> None:
+    starts, lengths = (strips, strip_bytes) if strips else (tiles, tile_bytes)
+    if not starts or len(starts) != len(lengths):
+        raise damaged("it has no pixels")
+    if any(start + length > end for start, length in zip(starts, lengths, strict=True)):
+        raise damaged("its pixels lie beyond its end")
+
+
+def _kind(
+    photometric: int, samples: int, extra: tuple[int, ...], bits: set[int], formats: set[int]
+) -> tuple[str, bool, int]:
+    """Mode, alpha and depth. "La" and "RGBa" name alpha that was multiplied into the colours."""
+    if photometric not in _KINDS:
+        raise unsupported(f"a TIFF of photometric kind {photometric}")
+    if formats != {1} or len(bits) != 1 or not bits <= {1, 2, 4, 8, 16}:
+        raise unsupported(f"a TIFF with samples of {sorted(bits)} bits, kind {sorted(formats)}")
+    mode, colours = _KINDS[photometric]
+    if samples < colours:
+        raise damaged("it has too few samples")
+    depth = 16 if bits == {16} and mode != "P" else 8
+    # An extra sample of unspecified meaning is a saved selection, not transparency.
+    alpha = mode in ("L", "RGB") and samples > colours and extra[:1] in ((_ASSOCIATED,), (_UNASSOCIATED,))
+    if alpha:
+        mode += "a" if extra[0] == _ASSOCIATED else "A"
+    elif mode == "L" and bits == {1}:
+        mode = "1"
+    return mode, alpha, depth
+
+
+def _has_another_page(data: FileBytes, tree: ifd.Tree, offset: int) -> bool:
+    """True where a further directory is a page: a reduced copy or a mask (NewSubfileType) is none."""
+    seen = {tree.first}
+    for _ in range(ifd.MAX_PAGES):
+        if not offset or offset in seen:
+            return False
+        seen.add(offset)
+        try:
+            entries, following = ifd.read_directory(data, tree, offset)
+        except ValueError:
+            return False
+        kind = ifd.integers(data, tree, entries.get(_SUBFILE)) or (0,)
+        if not kind[0] & 0b101:
+            return True
+        offset = following
+    return True
+
+
+def _block(data: FileBytes, entry: ifd.Entry | None, limit_bytes: int) -> bytes | None:
+    return ifd.raw(data, entry) or None if entry is not None and entry.value_bytes <= limit_bytes else None
+
+
+def _density(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry], unit: int) -> tuple[float, float] | None:
+    x = ifd.rational(data, tree, entries.get(_X_RESOLUTION))
+    y = ifd.rational(data, tree, entries.get(_Y_RESOLUTION))
+    if not x or not y or unit not in (2, 3):
+        return None
+    return (x, y) if unit == 2 else (x * 2.54, y * 2.54)
+
+
+def exif_block(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry]) -> bytes | None:
+    """The picture's description as an EXIF block of its own, or None where there is none."""
+    root, children = _directories(data, tree, entries)
+    if not root and not children:
+        return None
+    start = {"<": b"II*\0", ">": b"MM\0*"}[tree.order] + struct.pack(tree.order + "I", 8)
+    block = start + pack(tree.order, root, children, 8)
+    return block if len(block) <= MAX_EXIF_BYTES else None
+
+
+def described_by(block: bytes) -> tuple[str, Directory, dict[int, Directory]]:
+    """Byte order, descriptive tags and the Exif and GPS directories of an EXIF block. Raises ValueError."""
+    tree = ifd.open_tree(block)
+    entries, _ = ifd.read_directory(block, tree, tree.first)
+    return tree.order, *_directories(block, tree, entries)
+
+
+def _directories(
+    data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry]
+) -> tuple[Directory, dict[int, Directory]]:
+    root = _values(data, entries)
+    children = {}
+    for pointer in (exif.EXIF_IFD, exif.GPS_IFD):
+        offsets = ifd.integers(data, tree, entries.get(pointer))
+        try:
+            child = _values(data, ifd.read_directory(data, tree, offsets[0])[0]) if offsets else {}
+        except ValueError:
+            child = {}
+        # Maker notes count offsets from where they stood, and break when moved.
+        kept = {tag: value for tag, value in child.items() if tag not in (_MAKER_NOTE, _INTEROP_IFD)}
+        if kept:
+            children[pointer] = kept
+    return {tag: value for tag, value in root.items() if tag in _DESCRIPTIVE}, children
+
+
+def _values(data: FileBytes, entries: dict[int, ifd.Entry]) -> Directory:
+    return {
+        tag: Value(entry.type, entry.length, ifd.raw(data, entry))
+        for tag, entry in entries.items()
+        if entry.value_bytes <= MAX_EXIF_BYTES and entry.type <= 12
+    }
+
+
+def pack(order: str, root: Directory, children: dict[int, Directory], at: int) -> bytes:
+    """A classic directory and its children as bytes that will stand at offset `at` (even)."""
+    pointers = {tag: Value(4, 1, b"\0\0\0\0") for tag in children}
+    start = at + _packed_bytes(root | pointers)
+    parts = []
+    for tag, child in children.items():
+        pointers[tag] = Value(4, 1, struct.pack(order + "I", start))
+        parts.append(_pack_one(order, child, start))
+        start += len(parts[-1])
+    return _pack_one(order, root | pointers, at) + b"".join(parts)
+
+
+def _packed_bytes(directory: Directory) -> int:
+    outside = sum(len(value.raw) + (len(value.raw) & 1) for value in directory.values() if len(value.raw) > 4)
+    return 2 + 12 * len(directory) + 4 + outside
+
+
+def _pack_one(order: str, directory: Directory, at: int) -> bytes:
+    table = [struct.pack(order + "H", len(directory))]
+    values: list[bytes] = []
+    value_at = at + 2 + 12 * len(directory) + 4
+    for tag, value in sorted(directory.items()):
+        inline = value.raw.ljust(4, b"\0")
+        if len(value.raw) > 4:
+            inline = struct.pack(order + "I", value_at)
+            values.append(value.raw + b"\0" * (len(value.raw) & 1))
+            value_at += len(values[-1])
+        table.append(struct.pack(order + "HHI", tag, value.type, value.length) + inline)
+    return b"".join([*table, b"\0\0\0\0", *values])
