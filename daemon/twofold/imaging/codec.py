@@ -17,10 +17,8 @@ from typing import Any
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.core.passes import PIXELS_PER_MEGAPIXEL
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import SaveAs
-from twofold.core.settings import Limits
 from twofold.imaging import protocol
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.shared_raster import SharedRaster
@@ -36,6 +34,14 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "VIPS_CONCURRENCY": str(protocol.CODEC_THREADS),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The owner's limits on pictures that come in."""
+
+    input_px: int = 1_000_000_000
+    decode_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +65,10 @@ def probe(source_fd: int, limits: Limits) -> PictureHeader:
     Raises TwofoldError(EMPTY, NOT_A_PICTURE, UNSUPPORTED_FORMAT, DAMAGED, TOO_LARGE, UNREADABLE, CODEC_FAILED).
     """
     result = _ask(
-        {"operation": "probe", "source": source_fd, "input_px": int(limits.input_megapixels * PIXELS_PER_MEGAPIXEL)},
+        {"operation": "probe", "source": source_fd, "input_px": limits.input_px},
         (source_fd,),
         source_bytes=_regular_bytes(source_fd),
-        deadline_s=min(PROBE_S, limits.decode_time_s),
+        deadline_s=min(PROBE_S, limits.decode_s),
     )
     return PictureHeader.from_json(result["header"])
 
@@ -96,7 +102,7 @@ def decode(
             (source_fd, *_fds(raster, alpha)),
             source_bytes=source_bytes,
             raster_bytes=_bytes(raster, alpha),
-            deadline_s=limits.decode_time_s,
+            deadline_s=limits.decode_s,
         )
     except TwofoldError:
         for made, given in ((raster, raster_fd), (alpha, alpha_fd)):

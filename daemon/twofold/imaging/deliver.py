@@ -102,13 +102,13 @@ class Outbox:
 
         Raises TwofoldError(OUTPUT_EXISTS) where a foreign file has the name and the policy is not `suffix`.
         """
+        names = suffixed_names(wanted) if on_exists == "suffix" else (wanted,)
         with self._explained("look at", wanted):
-            if on_exists == "suffix":
-                for name in suffixed_names(wanted):
-                    if not os.path.lexists(self._absolute(name)) or self._is_ours(name, ours):
-                        return name
-            elif not os.path.lexists(self._absolute(wanted)) or (on_exists == "overwrite_own" and self._is_ours(wanted, ours)):
-                return wanted
+            for name in names:
+                if not os.path.lexists(self._absolute(name)):
+                    return name
+                if on_exists in ("overwrite_own", "suffix") and self._is_ours(name, ours):
+                    return name
         raise _exists(wanted)
 
     def publish(self, intent: Intent, ours: Output | None = None) -> Published:
