@@ -7,6 +7,7 @@ pictures are reduced with antialiased bicubic (8 bit); chains stay in floats; PS
 
 import argparse
 import dataclasses
+import io
 import json
 import pathlib
 
@@ -36,12 +37,23 @@ def score(ours: np.ndarray, truth: Image.Image, factor: int) -> tuple[float, flo
     return metrics.psnr_y(a, b, factor), metrics.ssim_y(a, b, factor)
 
 
-def evaluate_set(model: nn.Module, folder: pathlib.Path, factor: int) -> dict[str, dict[str, float]]:
-    """Mean scores of one set at one factor: bicubic, Lanczos and the network."""
+def as_jpeg(image: Image.Image, quality: int) -> Image.Image:
+    """Saved as a 4:2:0 JPEG and read back."""
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality, subsampling=2)
+    return Image.open(stream).convert("RGB")
+
+
+def evaluate_set(
+    model: nn.Module, folder: pathlib.Path, factor: int, jpeg_quality: int = 0
+) -> dict[str, dict[str, float]]:
+    """Mean scores of one set at one factor: bicubic, Lanczos and the network; 0 means no JPEG in between."""
     found: dict[str, list[tuple[float, float]]] = {"bicubic": [], "lanczos": [], "network": []}
     for path in sorted(folder.glob("*.png")):
         truth = metrics.crop_to_multiple(Image.open(path).convert("RGB"), factor)
         small = metrics.reduce(truth, factor)
+        if jpeg_quality:
+            small = as_jpeg(small, jpeg_quality)
         found["bicubic"].append(score(metrics.interpolate(small, factor, Image.Resampling.BICUBIC), truth, factor))
         found["lanczos"].append(score(metrics.interpolate(small, factor, Image.Resampling.LANCZOS), truth, factor))
         found["network"].append(score(metrics.enlarge(model, small, factor.bit_length() - 1), truth, factor))
@@ -51,12 +63,14 @@ def evaluate_set(model: nn.Module, folder: pathlib.Path, factor: int) -> dict[st
     return {method: {"psnr_y": float(mean[0]), "ssim_y": float(mean[1])} for method, mean in means.items()}
 
 
-def evaluate(model: nn.Module, benchmarks: pathlib.Path, factors: tuple[int, ...] = FACTORS) -> Scores:
+def evaluate(
+    model: nn.Module, benchmarks: pathlib.Path, factors: tuple[int, ...] = FACTORS, jpeg_quality: int = 0
+) -> Scores:
     """Every set at every factor."""
     scores: Scores = {}
     for name in SETS:
         for factor in factors:
-            for method, values in evaluate_set(model, benchmarks / name, factor).items():
+            for method, values in evaluate_set(model, benchmarks / name, factor, jpeg_quality).items():
                 scores.setdefault(method, {})[f"{name} x{factor}"] = values
     return scores
 
@@ -102,12 +116,13 @@ def main() -> None:
     parser.add_argument("weights", type=pathlib.Path)
     parser.add_argument("--benchmarks", type=pathlib.Path, required=True, help="folder with Set5/ and Set14/")
     parser.add_argument("--factors", type=int, nargs="+", default=list(FACTORS))
+    parser.add_argument("--jpeg", type=int, default=0, help="save the reduced pictures as 4:2:0 JPEG of this quality")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     model = network.load(load_weights(options.weights)).to(memory_format=torch.channels_last)
-    scores = evaluate(model, options.benchmarks, tuple(options.factors))
+    scores = evaluate(model, options.benchmarks, tuple(options.factors), options.jpeg)
     artefacts = check_artefacts(model)
     if options.json:
         print(json.dumps({"schema": 1, "scores": scores, "artefacts": dataclasses.asdict(artefacts)}, indent=1))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from training import evaluate, export, metrics, network, patches, synthetic, train
+from training import degrade, evaluate, export, metrics, network, patches, synthetic, train
 
 PLAN = train.Plan(features=16, convolutions=3, iterations=300, rate=3e-3, checkpoint_s=1e9, chain_after=100)
 SHIPPED = sorted(export.SHIPPED.glob("*.json"))
@@ -133,3 +133,16 @@ def test_shipped_weights_match_their_card(path: pathlib.Path):
     assert network.radius_px(model) == card["halo_px"] <= 64
     assert card["mflop_per_px"] <= 0.6
     assert all(entry["license"] for entry in card["training_data"])
+
+
+def test_degraded_patches_stay_aligned(data: patches.PatchSet):
+    """Whatever the history, the low side shows the same picture at the same place."""
+    rng = np.random.default_rng(5)
+    clean = patches.PatchSet(data.hr[:40], data.lr[:40], data.lr4[:40])
+    worn = degrade.degraded(clean, rng)
+    assert worn.lr.shape == clean.lr.shape
+    assert not np.array_equal(worn.lr, clean.lr)
+    distance = np.abs(worn.lr.astype(int) - clean.lr).mean()
+    moved = np.abs(np.roll(worn.lr, 2, axis=2).astype(int) - clean.lr).mean()
+    assert distance < moved
+    assert np.abs(worn.lr.mean(axis=(1, 2)) - clean.lr.mean(axis=(1, 2))).mean() < 3
