@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -164,6 +165,31 @@ def test_a_folder_that_was_really_emptied_is_believed(inbox: Folder) -> None:
     result = scan(inbox.root, RULES, before, mounts=lambda: (SHARE,))
     assert result.trusted
     assert result.entries == {}
+
+
+def test_an_empty_root_without_a_past_is_not_believed(inbox: Folder) -> None:
+    """After a restart the share may not be mounted yet: what the ledger waits for has not vanished."""
+    first = scan(inbox.root, RULES, mounts=lambda: (DISK,))
+    assert first.offline is None
+    assert not first.trusted
+    assert first.seen is None
+    inbox.put(b"a.jpg")
+    assert scan(inbox.root, RULES, first.seen, mounts=lambda: (DISK,)).trusted
+
+
+def test_what_was_seen_survives_a_restart() -> None:
+    seen = RootSeen(Mount("cifs", "//nas/\udcff", "/mnt/\udcff"), empty=False)
+    assert RootSeen.from_json(json.loads(json.dumps(seen.to_json()))) == seen
+
+
+def test_a_root_with_too_many_names_is_not_believed(inbox: Folder) -> None:
+    for name in (b"a.jpg", b"b/c.jpg", b"b/d.jpg", b"e/f.jpg"):
+        inbox.put(name)
+    assert scan(inbox.root, RULES, max_names=6).trusted
+    short = scan(inbox.root, RULES, max_names=5)
+    assert not short.trusted
+    assert len(short.entries) < 4
+    assert "too many names" in short.problems[0].text
 
 
 def test_files_on_another_mount_are_believed_and_missing_ones_only_at_the_next_scan(inbox: Folder) -> None:

@@ -17,10 +17,13 @@ from twofold.core.job import FileVersion
 from twofold.intake.mounts import Mount, mount_of, read_mounts
 from twofold.intake.original import version_of
 
-MAX_ENTRIES = 1_000_000
+MAX_NAMES = 1_000_000
+"""Files, folders and ignored names of one root together."""
+
 MAX_DEPTH = 64
+PERMISSION = "Give the service read permission, or ignore the folder."
 MAX_PROBLEMS = 100
-"""More than this many problems of one scan are counted, not kept."""
+"""The problems of one scan beyond this number are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def scan(
     previous: RootSeen | None = None,
     *,
     mounts: Callable[[], tuple[Mount, ...]] = read_mounts,
-    max_entries: int = MAX_ENTRIES,
+    max_names: int = MAX_NAMES,
 ) -> ScanResult:
     """Walk `root`. Nothing is raised: trouble with the root is `offline`, trouble below it is a problem.
 
@@ -74,9 +77,9 @@ def scan(
     that was unmounted; a root on another mount that holds files is believed, but not what is missing from it. An empty
     root of which nothing is known from before is not believed either: the share may not be mounted yet.
     """
-    walk = _Walk(root, rules, max_entries)
+    walk = _Walk(root, rules, max_names)
     try:
-        children = walk.list(b"")
+        children = walk.children_of(b"")
         mount = mount_of(os.path.realpath(root), mounts())
     except OSError as error:
         return _offline(previous, f"The inbox cannot be listed: {error.strerror or error}.")
@@ -116,17 +119,17 @@ def _offline(previous: RootSeen | None, text: str) -> ScanResult:
 class _Walk:
     """One walk while it lasts: what it found, and the folders it has still to enter."""
 
-    def __init__(self, root: bytes, rules: IgnoreRules, max_entries: int) -> None:
+    def __init__(self, root: bytes, rules: IgnoreRules, max_names: int) -> None:
         self.result = ScanResult()
         self._root = root
         self._rules = rules
-        self._max_entries = max_entries
+        self._names_left = max_names
         self._pending: list[tuple[bytes, int]] = []
 
-    def list(self, prefix: bytes) -> list[os.DirEntry[bytes]]:
+    def children_of(self, prefix: bytes) -> list[os.DirEntry[bytes]]:
         """The children of one folder. Raises OSError."""
         with os.scandir(os.path.join(self._root, prefix)) as entries:
-            return list(islice(entries, self._max_entries + 1))
+            return list(islice(entries, self._names_left + 1))
 
     def take_all(self, children: Iterable[os.DirEntry[bytes]]) -> None:
         """Take in the root's `children` and all folders below them, depth first."""
@@ -137,11 +140,11 @@ class _Walk:
                 self._problem(prefix, f"is more than {MAX_DEPTH} folders deep")
                 continue
             try:
-                inner = self.list(prefix)
+                inner = self.children_of(prefix)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed since its parent was listed
             except OSError as error:
-                self._problem(prefix, f"cannot be listed: {error.strerror or error}")
+                self._problem(prefix, f"cannot be listed: {error.strerror or error}", PERMISSION)
                 continue
             self._take(prefix, depth, inner)
 
@@ -150,10 +153,11 @@ class _Walk:
         result = self.result
         for child in children:
             name = child.name
-            if len(result.entries) >= self._max_entries:
-                self._problem(prefix + name, f"and more was left out: the inbox holds over {self._max_entries} files")
+            if self._names_left == 0:
+                self._problem(prefix + name, "and more was left out: the inbox holds too many names")
                 self._pending.clear()
                 return
+            self._names_left -= 1
             try:
                 if child.is_dir(follow_symlinks=False):
                     if rule := self._rules.decide_name(name, Kind.FOLDER):
@@ -169,15 +173,13 @@ class _Walk:
             except FileNotFoundError:
                 continue  # removed since its folder was listed
             except OSError as error:
-                self._problem(prefix + name, f"cannot be looked at: {error.strerror or error}")
+                self._problem(prefix + name, f"cannot be looked at: {error.strerror or error}", PERMISSION)
 
-    def _problem(self, path: bytes, text: str) -> None:
+    def _problem(self, path: bytes, text: str, hint: str = "") -> None:
         self.result.complete = False
         if len(self.result.problems) < MAX_PROBLEMS:
             shown = os.fsdecode(path.rstrip(b"/"))
-            self.result.problems.append(
-                Reason(Code.UNREADABLE, f"{shown} {text}.", "Give the service read permission.")
-            )
+            self.result.problems.append(Reason(Code.UNREADABLE, f"{shown} {text}.", hint))
 
 
 def _file_rule(child: os.DirEntry[bytes], rules: IgnoreRules) -> Rule | None:
