@@ -41,3 +41,10 @@ class TwofoldError(Exception):
 
 class OutOfDeviceMemory(TwofoldError):
     """The device refused an allocation: the same tiles are run again with a smaller plan."""
+
+
+class Interrupted(BaseException):
+    """The worker was told to stop: the work ends here, at a checkpoint, and goes on in the next worker.
+
+    No Exception, so that nothing between the stop flag and the worker takes it for a failure and records one.
+    """

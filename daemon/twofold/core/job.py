@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,3 +88,13 @@ class Job:
     @property
     def workflow_id(self) -> str:
         return f"{self.id}~{self.generation}"
+
+
+ID_CHARACTERS = 12
+
+
+def job_id(inbox: str, path: bytes, version: FileVersion, recipe_hash: str) -> str:
+    """The id of a file version under a recipe: 60 bits of sha256 in lower-case base 32, short enough to type."""
+    facts = (inbox, path.hex(), version.size, version.mtime_ns, version.ctime_ns, version.inode, recipe_hash)
+    digest = hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).digest()
+    return base64.b32encode(digest).decode().lower()[:ID_CHARACTERS]

@@ -1,0 +1,296 @@
+"""The `file` table: every write is one short transaction, conditional on the state it leads from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from twofold.core.codes import Code
+from twofold.core.errors import Reason
+from twofold.core.job import FileVersion, Intent, Job, Output, Picture
+from twofold.core.lookahead import Candidate
+from twofold.core.reconcile import Known
+from twofold.core.states import State
+from twofold.jobs.database import writing
+from twofold.jobs.row import (
+    intent_text,
+    job_of,
+    pictures_of,
+    pictures_text,
+    reason_text,
+    row_of,
+    version_columns,
+    version_of,
+)
+from twofold.jobs.schema import file
+from twofold.jobs.transition import ACTIVE, OPEN, UNFINISHED, end, fetch, has_code, in_states, is_active, renew
+
+JOBS_AT_ONCE: Final = 1000
+
+
+class Demand(NamedTuple):
+    """What a worker started now could do: jobs to run alone, other jobs; and when the next retry is due."""
+
+    alone: int
+    shared: int
+    next_at: float | None
+
+
+class Ledger:
+    """Reads and writes jobs, for the watcher and the workers, from any thread."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    # --- reading
+
+    def get(self, job_id: str) -> Job:
+        """Raises TwofoldError(NOT_FOUND)."""
+        with self.engine.connect() as connection:
+            return job_of(fetch(connection, job_id))
+
+    def current(self, inbox: str, path: bytes) -> Job | None:
+        """The newest version of a file."""
+        return self._first(file.c.inbox == inbox, file.c.path == path, file.c.current == 1)
+
+    def find_done(self, sha256: str, recipe_hash: str) -> Job | None:
+        """The latest job that delivered the same bytes by the same recipe, from whatever inbox."""
+        return self._first(file.c.sha256 == sha256, file.c.recipe_hash == recipe_hash, in_states({State.DONE}))
+
+    def jobs(self, states: Collection[State], *, inbox: str | None = None, limit: int = JOBS_AT_ONCE) -> list[Job]:
+        """Current jobs in these states, oldest first, at most `limit`."""
+        query = sa.select(file).where(in_states(states), file.c.current == 1)
+        if inbox is not None:
+            query = query.where(file.c.inbox == inbox)
+        with self.engine.connect() as connection:
+            return [job_of(row) for row in connection.execute(query.order_by(file.c.created).limit(limit)).mappings()]
+
+    def known(self, inbox: str) -> dict[bytes, Known]:
+        """The newest version of every file of an inbox, by path."""
+        query = sa.select(
+            *(file.c[name] for name in ("path", "size", "mtime_ns", "ctime_ns", "inode", "state")),
+            sa.and_(in_states({State.WAITING}), has_code(Code.SETTLING)).label("settling"),
+            file.c.sha256.is_not(None).label("spooled"),
+        ).where(file.c.inbox == inbox, file.c.current == 1)
+        with self.engine.connect() as connection:
+            return {
+                row["path"]: Known(version_of(row), State(row["state"]), bool(row["settling"]), bool(row["spooled"]))
+                for row in connection.execute(query).mappings()
+            }
+
+    def candidates(self, inbox: str) -> list[Candidate]:
+        """The settled files of an inbox that were not read yet, in no order."""
+        columns = (file.c.inbox, file.c.path, file.c.size, file.c.mtime_ns, file.c.priority)
+        query = sa.select(*columns).where(
+            file.c.inbox == inbox, file.c.current == 1, in_states({State.WAITING}), has_code(Code.BACKLOG)
+        )
+        with self.engine.connect() as connection:
+            return [Candidate(*row) for row in connection.execute(query)]
+
+    def counts(self) -> dict[str, dict[State, int]]:
+        """Current files by inbox and state."""
+        query = sa.select(file.c.inbox, file.c.state, sa.func.count()).where(file.c.current == 1)
+        found: dict[str, dict[State, int]] = {}
+        with self.engine.connect() as connection:
+            for inbox, state, count in connection.execute(query.group_by(file.c.inbox, file.c.state)):
+                found.setdefault(inbox, {})[State(state)] = count
+        return found
+
+    def unfinished(self) -> int:
+        """Jobs of which something is still to be expected without a person."""
+        query = sa.select(sa.func.count()).select_from(file).where(in_states(UNFINISHED))
+        with self.engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def demand(self) -> Demand:
+        """What there is to do for a worker."""
+        queued = sa.select(file.c.alone, sa.func.count()).where(in_states({State.QUEUED})).group_by(file.c.alone)
+        due = sa.select(sa.func.min(file.c.next_at)).where(in_states({State.RETRYING, State.WAITING}))
+        with self.engine.connect() as connection:
+            count = {bool(alone): number for alone, number in connection.execute(queued)}
+            return Demand(count.get(True, 0), count.get(False, 0), connection.execute(due).scalar_one())
+
+    def is_active(self, job_id: str, generation: int) -> bool:
+        """False as soon as somebody cancelled the job or a newer version took its place: stop working on it."""
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(file.c.id).where(is_active(job_id, generation))).first() is not None
+
+    # --- before the queue
+
+    def observe(self, job: Job, now: float, *, volume: str = "") -> bool:
+        """Write a new version of a file, in the state the caller gives it; the version before it is no longer current.
+
+        False where this very version is known under this recipe. An unfinished older version ends as cancelled;
+        a file that had vanished and is back unchanged starts again.
+        """
+        others = (file.c.inbox == job.inbox, file.c.path == job.path, file.c.id != job.id)
+        with writing(self.engine) as connection:
+            same = connection.execute(sa.select(file.c.state).where(file.c.id == job.id)).scalar()
+            connection.execute(sa.update(file).where(*others, file.c.current == 1).values(current=0))
+            for older in connection.execute(sa.select(file.c.id).where(*others, in_states(OPEN))).scalars().all():
+                superseded = Reason(Code.CHANGED, "a newer version of the file took its place")
+                end(connection, older, State.CANCELLED, superseded, now)
+            if same is None:
+                values = row_of(replace(job, created=now)) | {"volume": volume, "current": 1}
+                connection.execute(sa.insert(file).values(values))
+                return True
+            connection.execute(sa.update(file).where(file.c.id == job.id).values(current=1))
+            if same != State.VANISHED.value:
+                return False
+            renew(connection, job.id, job.state, job.reason)
+            return True
+
+    def record_version(self, job_id: str, version: FileVersion) -> None:
+        """Take in the stat that a file settled on, or that a mere touch gave it."""
+        with writing(self.engine) as connection:
+            connection.execute(sa.update(file).where(file.c.id == job_id).values(version_columns(version)))
+
+    def set_waiting(self, job_id: str, reason: Reason) -> bool:
+        """Let a file wait (again) for `reason`, from waiting, held or retrying."""
+        leads = {State.WAITING, State.HELD, State.RETRYING}
+        return self._update(job_id, leads, state=State.WAITING.value, reason=reason_text(reason), next_at=None)
+
+    def hold(self, job_id: str, reason: Reason) -> bool:
+        """Leave a waiting file to a person."""
+        return self._update(job_id, {State.WAITING}, state=State.HELD.value, reason=reason_text(reason))
+
+    def release(self, inbox: str) -> int:
+        """Let every held file of an inbox go on; the number of files."""
+        reason = Reason(Code.BACKLOG, Code.BACKLOG.meaning)
+        query = sa.update(file).where(file.c.inbox == inbox, in_states({State.HELD}))
+        with writing(self.engine) as connection:
+            return connection.execute(query.values(state=State.WAITING.value, reason=reason_text(reason))).rowcount
+
+    # --- in the worker
+
+    def start(self, job_id: str, generation: int, worker: str, now: float) -> bool:
+        """The worker takes the job up (again); False where it is cancelled, done, or another generation's."""
+        with writing(self.engine) as connection:
+            query = sa.select(file.c.state, file.c.worker, file.c.started).where(is_active(job_id, generation))
+            row = connection.execute(query).first()
+            if row is None:
+                return False
+            if row.state != State.RUNNING.value or row.worker != worker:
+                started = now if row.started is None else row.started
+                values = {"state": State.RUNNING.value, "worker": worker, "reason": None, "started": started}
+                connection.execute(sa.update(file).where(file.c.id == job_id).values(values))
+            return True
+
+    def record_pictures(self, job_id: str, pictures: Sequence[Picture]) -> bool:
+        """Replace the pictures of an active job, where decoding told more than the header did."""
+        return self._update(job_id, ACTIVE, pictures=pictures_text(pictures))
+
+    def record_progress(
+        self,
+        job_id: str,
+        index: int,
+        *,
+        passes_done: int,
+        fraction: float,
+        boot_id: str = "",
+        plan: dict[str, Any] | None = None,
+    ) -> bool:
+        """Where picture `index` stands; the caller throttles. A completed pass clears the blame for dead workers.
+
+        `fraction` is the done share of the picture, 0 to 1. `plan` is that of the pass in work, with at least `tile`
+        ([width, height] in pixels), `batch` and `device`. `boot_id` names the boot whose scratch files hold the bytes.
+        """
+        with writing(self.engine) as connection:
+            query = sa.select(file.c.pictures).where(file.c.id == job_id, in_states(ACTIVE))
+            text = connection.execute(query).scalar()
+            if text is None:
+                return False
+            pictures = list(pictures_of(text))
+            before = pictures[index]
+            plans = before.plans if plan is None else (*before.plans[:passes_done], plan)
+            pictures[index] = replace(before, passes_done=passes_done, fraction=fraction, plans=plans)
+            values: dict[str, Any] = {"pictures": pictures_text(pictures), "boot_id": boot_id}
+            if passes_done > before.passes_done:
+                values["deaths"] = 0
+            connection.execute(sa.update(file).where(file.c.id == job_id).values(values))
+            return True
+
+    def band_completed(self, job_id: str) -> None:
+        """A band of a long pass is kept: the job makes headway, so the workers that died are not its fault."""
+        self._update(job_id, ACTIVE, deaths=0)
+
+    def record_intent(self, job_id: str, intent: Intent) -> bool:
+        """What the delivery is about to rename; written before it does."""
+        return self._update(job_id, OPEN, intent=intent_text(intent))
+
+    def record_delivered(self, job_id: str, output: Output, seconds: dict[str, float], now: float) -> bool:
+        """The result is in place: done. True also where it was recorded before, since a delivery may run twice."""
+        delivered: dict[str, Any] = {
+            "output_path": output.path,
+            "output_sha256": output.sha256,
+            "output_size": output.size,
+            "output_mtime_ns": output.mtime_ns,
+            "seconds": json.dumps(seconds),
+        }
+        with writing(self.engine) as connection:
+            if end(connection, job_id, State.DONE, None, now, **delivered):
+                return True
+            row = fetch(connection, job_id)
+            return bool(row["state"] == State.DONE.value and row["output_sha256"] == output.sha256)
+
+    def try_later(self, job_id: str, generation: int, state: State, reason: Reason, next_at: float) -> bool:
+        """Trouble that may pass: retrying, or waiting for something this machine lacks; due again at `next_at`.
+
+        The job lived to tell, so it need not run alone next time.
+        """
+        values = {
+            "state": state.value,
+            "reason": reason_text(reason),
+            "next_at": next_at,
+            "worker": None,
+            "alone": 0,
+            "attempts": file.c.attempts + 1,
+        }
+        with writing(self.engine) as connection:
+            query = sa.update(file).where(is_active(job_id, generation)).values(values)
+            return connection.execute(query).rowcount == 1
+
+    # --- the end
+
+    def conclude(
+        self, job_id: str, state: State, reason: Reason | None, now: float, *, generation: int | None = None
+    ) -> bool:
+        """The way to every final state but done. False where the job had ended, or is another generation's."""
+        with writing(self.engine) as connection:
+            return end(connection, job_id, state, reason, now, generation=generation)
+
+    def retry(self, job_id: str) -> bool:
+        """A person's word: what waits to be retried is due now, what ended without a result is read again."""
+        with writing(self.engine) as connection:
+            row = fetch(connection, job_id)
+            if row["next_at"] is not None:
+                connection.execute(sa.update(file).where(file.c.id == job_id).values(next_at=0.0))
+                return True
+            return row["state"] != State.DONE.value and self._again(connection, row)
+
+    def redo(self, job_id: str) -> bool:
+        """Make a file again whatever became of it; the row keeps what it delivered until the new result replaces it."""
+        with writing(self.engine) as connection:
+            return self._again(connection, fetch(connection, job_id))
+
+    @staticmethod
+    def _again(connection: sa.Connection, row: sa.RowMapping) -> bool:
+        if not row["current"] or not State(row["state"]).settled:
+            return False
+        renew(connection, row["id"], State.WAITING, Reason(Code.BACKLOG, Code.BACKLOG.meaning))
+        return True
+
+    def _first(self, *conditions: sa.ColumnElement[bool]) -> Job | None:
+        query = sa.select(file).where(*conditions).order_by(file.c.finished.desc()).limit(1)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else job_of(row)
+
+    def _update(self, job_id: str, states: Collection[State], **values: Any) -> bool:
+        with writing(self.engine) as connection:
+            query = sa.update(file).where(file.c.id == job_id, in_states(states)).values(values)
+            return connection.execute(query).rowcount == 1

@@ -1,0 +1,231 @@
+"""`status`, `jobs` and `explain` from the ledger: standard library only, since they answer in under half a second."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
+from twofold.core.states import State
+from twofold.jobs.read_only import open_read_only, schema_version
+
+JSON_SCHEMA: Final = 1
+_UNFINISHED: Final = (State.WAITING, State.QUEUED, State.RUNNING, State.RETRYING)
+
+
+def status_json(path: str) -> dict[str, Any]:
+    """The object of `status --json`; empty lists where there is no ledger yet."""
+    empty_queue = {"files": 0, "pixels": 0, "eta_s": 0, "out_bytes": 0}
+    connection = _open(path)
+    if connection is None:
+        return {"schema": JSON_SCHEMA, "inboxes": [], "devices": [], "queue": empty_queue}
+    with closing(connection):
+        return {
+            "schema": JSON_SCHEMA,
+            "inboxes": _inboxes(connection),
+            "devices": _devices(connection),
+            "queue": _queue(connection),
+        }
+
+
+def jobs_json(path: str, state: State | None = None) -> dict[str, Any]:
+    """The object of `jobs --json`: the newest version of every file, in work first, then the latest."""
+    connection = _open(path)
+    if connection is None:
+        return {"schema": JSON_SCHEMA, "jobs": []}
+    chosen = "" if state is None else "AND state = ?"
+    with closing(connection):
+        rows = connection.execute(
+            f"SELECT * FROM file WHERE current = 1 {chosen}"  # noqa: S608 - a constant of our own
+            " ORDER BY finished IS NULL DESC, finished DESC, created",
+            () if state is None else (state.value,),
+        )
+        return {"schema": JSON_SCHEMA, "jobs": [_job(row) for row in rows]}
+
+
+def find(path: str, name: bytes) -> list[dict[str, Any]]:
+    """The jobs that `name` may mean, as in `jobs --json`: a job id, an absolute path of a source or a result, or a path
+    relative to its inbox. Older versions of a file come after the newest.
+    """
+    connection = _open(path)
+    if connection is None:
+        return []
+    with closing(connection):
+        found: list[sqlite3.Row] = list(
+            connection.execute("SELECT * FROM file WHERE id = ?", (name.decode("utf-8", "replace"),))
+        )
+        for inbox, relative, column in _places(connection, name):
+            condition = f"{column} = ?" if inbox is None else f"{column} = ? AND inbox = ?"
+            found += connection.execute(
+                f"SELECT * FROM file WHERE {condition} ORDER BY current DESC, created DESC",  # noqa: S608 - our own names
+                (relative,) if inbox is None else (relative, inbox),
+            )
+    return [_job(row) for row in {row["id"]: row for row in found}.values()]
+
+
+def _places(connection: sqlite3.Connection, name: bytes) -> list[tuple[str | None, bytes, str]]:
+    """Where to look for a path: inbox (None: any), path relative to it or to its outbox, and the column of that."""
+    if not os.path.isabs(name):
+        return [(None, name, "path")]
+    places: list[tuple[str | None, bytes, str]] = []
+    for row in connection.execute("SELECT name, path, outbox FROM inbox"):
+        for root, column in ((row["path"], "path"), (row["outbox"], "output_path")):
+            prefix = root.rstrip(b"/") + b"/"
+            if name.startswith(prefix):
+                places.append((row["name"], name[len(prefix) :], column))
+    # Outside of inboxes a job's path is absolute.
+    return [*places, (None, name, "path")]
+
+
+def _open(path: str) -> sqlite3.Connection | None:
+    """None where there is no ledger yet. Raises TwofoldError(STATE_NEWER | STATE_DAMAGED)."""
+    if not os.path.exists(path):
+        return None
+    try:
+        connection = open_read_only(path)
+        version = schema_version(connection)
+    except sqlite3.DatabaseError as error:
+        raise TwofoldError(Code.STATE_DAMAGED, f"the ledger cannot be read: {error}") from error
+    if version == 0:
+        connection.close()
+        return None
+    return connection
+
+
+def _inboxes(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    counts: dict[str, dict[str, int]] = {}
+    for inbox, state, number in connection.execute(
+        "SELECT inbox, state, count(*) FROM file WHERE current = 1 GROUP BY inbox, state"
+    ):
+        counts.setdefault(inbox, {})[state] = number
+    return [
+        {
+            "name": row["name"],
+            "state": row["state"],
+            "mode": row["mode"],
+            "scan_every_s": row["scan_every_s"],
+            "counts": counts.get(row["name"], {}),
+            "ignored": json.loads(row["ignored"]),
+        }
+        for row in connection.execute("SELECT * FROM inbox ORDER BY name")
+    ]
+
+
+def _devices(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": row["id"],
+            "name": row["name"],
+            "total_bytes": row["total_bytes"],
+            "free_bytes": row["free_bytes"],
+            "worker": None if row["worker"] is None else json.loads(row["worker"]),
+        }
+        for row in connection.execute("SELECT * FROM device ORDER BY id")
+    ]
+
+
+def _queue(connection: sqlite3.Connection) -> dict[str, Any]:
+    """What is still to come. Pixels, time and bytes count the jobs that are planned; a backlog counts as files only."""
+    states = [state.value for state in _UNFINISHED]
+    marks = ", ".join("?" * len(states))
+    files = connection.execute(f"SELECT count(*) FROM file WHERE state IN ({marks})", states).fetchone()[0]  # noqa: S608
+    rows = connection.execute(
+        f"SELECT size, pictures FROM file WHERE state IN ({marks}) AND pictures != '[]'",  # noqa: S608 - question marks
+        states,
+    )
+    # No more than the look-ahead allows; a backlog has no pictures yet.
+    planned = [(size, json.loads(text)) for size, text in rows]
+    left = [
+        step
+        for _, pictures in planned
+        for picture in pictures
+        for step in picture["chain"]["passes"][picture["passes_done"] :]
+    ]
+    speeds = dict(connection.execute("SELECT network, max(px_per_s) FROM speed GROUP BY network").fetchall())
+    known = all(step["model"] in speeds for step in left) and (planned or not files)
+    return {
+        "files": files,
+        "pixels": sum(_pixels(step["result"]) for step in left),
+        "eta_s": round(sum(_pixels(step["source"]) / speeds[step["model"]] for step in left)) if known else None,
+        # A file grows about as its area does.
+        "out_bytes": sum(_scaled_bytes(size, pictures) for size, pictures in planned),
+    }
+
+
+def _scaled_bytes(size: int, pictures: Sequence[dict[str, Any]]) -> int:
+    before = sum(_pixels(picture["chain"]["source"]) for picture in pictures)
+    after = sum(_pixels(picture["chain"]["final"]) for picture in pictures)
+    return size * after // max(before, 1)
+
+
+def _pixels(size: Sequence[int]) -> int:
+    return size[0] * size[1]
+
+
+def _job(row: sqlite3.Row) -> dict[str, Any]:
+    path: bytes = row["path"]
+    job = {
+        "id": row["id"],
+        "inbox": row["inbox"],
+        "path": _text(path),
+        "state": row["state"],
+        "reason": None if row["reason"] is None else json.loads(row["reason"]),
+        "recipe": json.loads(row["recipe"])["name"],
+        "pictures": [_picture(picture) for picture in json.loads(row["pictures"])],
+        "attempts": row["attempts"],
+        "next_at": _time(row["next_at"]),
+        "output": None if row["output_path"] is None else _text(row["output_path"]),
+        "sha256": row["sha256"],
+        "created": _time(row["created"]),
+        "finished": _time(row["finished"]),
+    }
+    if not _is_utf8(path):
+        job["path_b64"] = base64.b64encode(path).decode()
+    return job
+
+
+def _picture(data: dict[str, Any]) -> dict[str, Any]:
+    chain = data["chain"]
+    (width, height), (out_width, out_height) = chain["source"], chain["final"]
+    return {
+        "width": width,
+        "height": height,
+        "out_width": out_width,
+        "out_height": out_height,
+        "passes": list(_passes(chain["passes"], data["plans"])),
+        "pass": data["passes_done"],
+        "fraction": data["fraction"],
+    }
+
+
+def _passes(steps: Sequence[dict[str, Any]], plans: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """The chain's passes, each with what its plan chose where it was planned already."""
+    for index, step in enumerate(steps):
+        plan = plans[index] if index < len(plans) else {}
+        chosen = {key: plan.get(key) for key in ("tile", "batch", "device")}
+        yield {"model": step["model"], "scale": step["scale"], **chosen}
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

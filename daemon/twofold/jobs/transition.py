@@ -1,0 +1,93 @@
+"""The statements that more than one writer of the `file` table needs; all run inside the caller's write transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from twofold.core.codes import Code
+from twofold.core.errors import Reason, TwofoldError
+from twofold.core.states import State
+from twofold.jobs.row import reason_text
+from twofold.jobs.schema import file, reservation
+
+ACTIVE: Final = frozenset({State.QUEUED, State.RUNNING})
+UNFINISHED: Final = ACTIVE | {State.WAITING, State.RETRYING}
+# A held file can still vanish, be cancelled or be let go.
+OPEN: Final = UNFINISHED | {State.HELD}
+
+
+def in_states(states: Collection[State]) -> sa.ColumnElement[bool]:
+    return file.c.state.in_(sorted(state.value for state in states))
+
+
+def is_active(job_id: str, generation: int) -> sa.ColumnElement[bool]:
+    """True of the row while this very workflow owns it."""
+    return sa.and_(file.c.id == job_id, file.c.generation == generation, in_states(ACTIVE))
+
+
+def has_code(code: Code) -> sa.ColumnElement[bool]:
+    return sa.func.json_extract(file.c.reason, "$.code") == code.value
+
+
+def fetch(connection: sa.Connection, job_id: str) -> sa.RowMapping:
+    """One row of `file`. Raises TwofoldError(NOT_FOUND)."""
+    row = connection.execute(sa.select(file).where(file.c.id == job_id)).mappings().first()
+    if row is None:
+        raise TwofoldError(Code.NOT_FOUND, f"no job has the id {job_id}")
+    return row
+
+
+def end(
+    connection: sa.Connection,
+    job_id: str,
+    state: State,
+    reason: Reason | None,
+    now: float,
+    *,
+    generation: int | None = None,
+    **values: Any,
+) -> bool:
+    """Give an open job its final state; False where it has one, or is another generation's.
+
+    The name of a result stays reserved only where there is a result.
+    """
+    query = sa.update(file).where(file.c.id == job_id, in_states(OPEN))
+    if generation is not None:
+        query = query.where(file.c.generation == generation)
+    final = {
+        "state": state.value,
+        "reason": reason_text(reason),
+        "finished": now,
+        "next_at": None,
+        "worker": None,
+        "alone": 0,
+        **values,
+    }
+    if connection.execute(query.values(final)).rowcount == 0:
+        return False
+    undelivered = sa.select(file.c.id).where(file.c.id == job_id, file.c.output_path.is_(None))
+    connection.execute(sa.delete(reservation).where(reservation.c.job_id.in_(undelivered)))
+    return True
+
+
+def renew(connection: sa.Connection, job_id: str, state: State, reason: Reason | None) -> None:
+    """Start a job afresh under its next generation: the original is read again, nobody is to blame any more."""
+    values = {
+        "state": state.value,
+        "reason": reason_text(reason),
+        "generation": file.c.generation + 1,
+        "attempts": 0,
+        "deaths": 0,
+        "alone": 0,
+        "next_at": None,
+        "sha256": None,
+        "pictures": "[]",
+        "intent": None,
+        "worker": None,
+        "started": None,
+        "finished": None,
+    }
+    connection.execute(sa.update(file).where(file.c.id == job_id).values(values))
