@@ -26,6 +26,14 @@ def name_fields(key: str, name: bytes) -> dict[str, str]:
     return {key: shown, f"{key}_b64": base64.b64encode(name).decode("ascii")}
 
 
+def json_fields(key: str, name: bytes) -> dict[str, str]:
+    """`{key: …}` for machines: the name itself where it is UTF-8, else what people see and its bytes as `{key}_b64`."""
+    try:
+        return {key: name.decode()}
+    except UnicodeDecodeError:
+        return name_fields(key, name)
+
+
 def _escaped(char: str) -> str:
     if char.isprintable():
         return char

@@ -1,0 +1,6 @@
+"""`python -m twofold`."""
+
+from twofold.cli.main import main
+
+if __name__ == "__main__":
+    main()

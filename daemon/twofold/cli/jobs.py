@@ -1,0 +1,88 @@
+"""`jobs` and `retry`: the files of the ledger, one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from twofold.cli.figures import size_text
+from twofold.cli.options import ConfigOption, JsonOption
+from twofold.cli.settings import load_settings, state_paths
+from twofold.core.states import State
+from twofold.jobs.read import jobs_json
+from twofold.telemetry.names import printable
+
+
+def jobs(
+    state: Annotated[State | None, typer.Option("--state", help="Only files in this state.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List files: those in work first, then the latest."""
+    listed = jobs_json(state_paths(config).database, state)
+    if as_json:
+        print(json.dumps(listed))
+        return
+    for job in listed["jobs"]:
+        print(job_line(job))
+
+
+def retry(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Job ids, as 'jobs' shows them.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that failed or were cancelled.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Take up jobs again that failed or were cancelled."""
+    if bool(ids) == everything:
+        raise typer.BadParameter("name jobs by their id, or give --all", param_hint="ID")
+    settings = load_settings(config)
+    from twofold.service.control import retry as retry_jobs
+
+    retried = retry_jobs(settings, ids or None)
+    for job_id in retried:
+        print(job_id)
+    if not retried:
+        print("nothing to retry")
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        epilog=(
+            "Examples:\n\n"
+            "  twofold jobs --state failed\n\n"
+            "  twofold jobs --json | jq -r '.jobs[] | select(.state == \"done\") | .output'"
+        )
+    )(jobs)
+    app.command(
+        epilog=(
+            "Examples:\n\n"
+            "  twofold retry 4k2lmyt3ouqa\n\n"
+            "  twofold retry --all                          after the cause was mended"
+        )
+    )(retry)
+
+
+def job_line(job: dict[str, Any]) -> str:
+    """One job on one line."""
+    return "  ".join([job["id"], f"{job['state']:<9}", place(job), *_details(job)])
+
+
+def place(job: dict[str, Any]) -> str:
+    """Inbox and path in one; outside inboxes the path is absolute."""
+    return printable(f"{job['inbox']}/{job['path']}" if job["inbox"] else job["path"])
+
+
+def _details(job: dict[str, Any]) -> Iterator[str]:
+    for picture in job["pictures"]:
+        before = size_text([picture["width"], picture["height"]])
+        yield f"{before} → {size_text([picture['out_width'], picture['out_height']])}"
+        if job["state"] == State.RUNNING and picture["passes"]:
+            current = min(picture["pass"] + 1, len(picture["passes"]))
+            yield f"pass {current} of {len(picture['passes'])}, {picture['fraction']:.0%}"
+    if job["reason"]:
+        yield f"{printable(job['reason']['text'])} ({job['reason']['code']})"
+    if job["next_at"]:
+        yield f"again at {job['next_at']}"

@@ -1,0 +1,54 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from typing import Annotated
+
+import typer
+
+from twofold.core.recipe import Recipe
+
+DEFAULT_SCALE = Fraction(2)
+
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Configuration to use. Without it: $TWOFOLD_CONFIG, ./twofold.yaml, ~/.config/twofold/, /etc/twofold/.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log in place of progress bars.")]
+
+
+def _scale(text: str) -> Fraction:
+    try:
+        scale = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise typer.BadParameter(f"{text!r} is not a number, such as 4 or 2.5") from None
+    if scale <= 1:
+        raise typer.BadParameter("the scale has to be larger than 1")
+    return scale
+
+
+ScaleOption = Annotated[
+    Fraction | None,
+    typer.Option("--scale", metavar="N", parser=_scale, help="How much larger: any number above 1.  [default: 2]"),
+]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="M", help="Network of a pass; repeat it for the passes that follow."),
+]
+PathsArgument = Annotated[
+    list[bytes], typer.Argument(parser=os.fsencode, metavar="PATH", help="Pictures or folders.", show_default=False)
+]
+
+
+def recipe_from_options(scale: Fraction | None, models: list[str] | None) -> Recipe:
+    """The recipe of a command that was given none of the configuration's."""
+    return Recipe("command line", scale=scale or DEFAULT_SCALE, models=tuple(models or ("auto",)))

@@ -1,0 +1,124 @@
+"""`status`: the whole service at a glance, read from the ledger; works beside a running service and without one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from twofold.cli.exits import ExitCode
+from twofold.cli.figures import bytes_text, duration_text, pixels_text
+from twofold.cli.jobs import place
+from twofold.cli.options import ConfigOption, JsonOption
+from twofold.cli.settings import state_paths
+from twofold.core.states import State
+from twofold.jobs.read import jobs_json, status_json
+from twofold.telemetry.names import printable
+
+MAX_FAILURES_SHOWN = 5
+
+
+def status(
+    config: ConfigOption = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="For health probes: one line; 0 where the service runs, else 69.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show inboxes, queue, devices and the last failures."""
+    paths = state_paths(config)
+    running = is_locked(paths.lock)
+    shown = {**status_json(paths.database), "running": running}
+    if as_json:
+        print(json.dumps(shown))
+    elif check:
+        print(f"{'running' if running else 'not running'}; {_queue_text(shown['queue'])}")
+    else:
+        failed = jobs_json(paths.database, State.FAILED)["jobs"]
+        print("\n".join(_text(shown, failed)))
+    if check and not running:
+        raise typer.Exit(ExitCode.NO_DEVICE)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        epilog=(
+            "Examples:\n\n"
+            "  twofold status\n\n"
+            "  twofold status --check                       in a health probe\n\n"
+            "  twofold status --json | jq .queue.eta_s"
+        )
+    )(status)
+
+
+def is_locked(path: str) -> bool:
+    """True while a service holds the lock file of a state directory."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _text(shown: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[str]:
+    yield f"Twofold is {'running' if shown['running'] else 'not running'}."
+    yield from _section("Inboxes", [line for inbox in shown["inboxes"] for line in _inbox_lines(inbox)])
+    yield from _section("Devices", [_device_line(device) for device in shown["devices"]])
+    yield from _section("Queue", [_queue_text(shown["queue"])])
+    yield from _section("Failed", [line for job in failed[:MAX_FAILURES_SHOWN] for line in _failure_lines(job)])
+    if len(failed) > MAX_FAILURES_SHOWN:
+        yield f"  and {len(failed) - MAX_FAILURES_SHOWN} more: twofold jobs --state failed"
+
+
+def _section(title: str, lines: list[str]) -> Iterator[str]:
+    if lines:
+        yield ""
+        yield title
+        yield from (f"  {line}" for line in lines)
+
+
+def _inbox_lines(inbox: dict[str, Any]) -> Iterator[str]:
+    counts = ", ".join(f"{count} {state}" for state, count in inbox["counts"].items() if count) or "no files yet"
+    yield f"{printable(inbox['name'])}: {inbox['state']}, {counts}"
+    yield f"  {inbox['mode']}, scanned every {duration_text(inbox['scan_every_s'])}".replace("  , ", "  ")
+    reason = inbox.get("reason")
+    if reason:
+        yield f"  {printable(reason['text'])} ({reason['code']}) {reason['hint']}".rstrip()
+    if inbox["ignored"]:
+        yield "  ignored: " + ", ".join(f"{count} by {printable(rule)}" for rule, count in inbox["ignored"].items())
+
+
+def _device_line(device: dict[str, Any]) -> str:
+    memory = f"{bytes_text(device['free_bytes'])} free of {bytes_text(device['total_bytes'])}"
+    worker = device["worker"]
+    doing = "no worker" if worker is None else f"worker {worker.get('pid', '')} {worker.get('state', '')}".rstrip()
+    return f"{device['id']}: {printable(device['name'])}, {memory}, {doing}"
+
+
+def _queue_text(queue: dict[str, Any]) -> str:
+    if not queue["files"]:
+        return "nothing to do"
+    parts = [f"{queue['files']} files to do"]
+    if queue["pixels"]:
+        parts.append(pixels_text(queue["pixels"]))
+    if queue["out_bytes"]:
+        parts.append(f"{bytes_text(queue['out_bytes'])} to write")
+    parts.append("time not known yet" if queue["eta_s"] is None else f"about {duration_text(queue['eta_s'])}")
+    return ", ".join(parts)
+
+
+def _failure_lines(job: dict[str, Any]) -> Iterator[str]:
+    reason = job["reason"] or {"text": "", "code": "", "hint": ""}
+    yield f"{job['id']}  {place(job)}: {printable(reason['text'])} ({reason['code']})"
+    if reason["hint"]:
+        yield f"  hint: {printable(reason['hint'])}"

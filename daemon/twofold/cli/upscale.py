@@ -1,0 +1,99 @@
+"""`upscale`: enlarge pictures where they lie, without inbox, configuration or ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twofold.cli.exits import ExitCode
+from twofold.cli.options import (
+    ConfigOption,
+    JsonOption,
+    ModelOption,
+    PathsArgument,
+    ScaleOption,
+    VerboseOption,
+    recipe_from_options,
+)
+from twofold.cli.progress import Outcomes, failed_line, watching
+from twofold.cli.settings import load_settings
+from twofold.cli.stop import StopSignals
+from twofold.telemetry.names import json_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twofold.service.upscale import UpscaleResult
+
+
+def upscale(
+    paths: PathsArgument,
+    out: Annotated[
+        bytes | None,
+        typer.Option("--out", "-o", parser=os.fsencode, metavar="DIR", help="Folder for the results."),
+    ] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Go down into folders.")] = False,
+    scale: ScaleOption = None,
+    model: ModelOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Enlarge pictures now. Results lie beside their sources, or in the folder given with -o.
+
+    Originals are never changed. Ends with 3 if any picture failed.
+    """
+    recipe = recipe_from_options(scale, model)
+    settings = load_settings(config, required=False)
+    from twofold.service.upscale import upscale as upscale_paths
+    from twofold.telemetry.logs import configure
+
+    bars = sys.stdout.isatty() and not (as_json or verbose)
+    configure(sys.stderr, level="info" if verbose else "error")
+    outcomes = Outcomes()
+    with StopSignals() as signals, watching(outcomes, bars=bars, lines=not as_json) as watch:
+        results = upscale_paths(
+            paths,
+            out_dir=out,
+            recursive=recursive,
+            recipe=recipe,
+            settings=settings,
+            watch=watch,
+            stop=signals.event,
+        )
+    if as_json:
+        print(json.dumps({"schema": 1, "files": [_result_json(result) for result in results]}))
+    else:
+        _say_unseen(results, outcomes)
+    failed = any(result.reason is not None for result in results)
+    raise typer.Exit(signals.exit_code(otherwise=ExitCode.FILES_FAILED if failed else ExitCode.OK))
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        epilog=(
+            "Examples:\n\n"
+            "  twofold upscale photo.jpg                    makes photo-2x.jpg beside it\n\n"
+            "  twofold upscale *.png --scale 4 -o large     several, into another folder\n\n"
+            "  twofold upscale -r album -o album-8x --scale 8\n\n"
+            "  twofold upscale scan.tif --model denoise-1x.safetensors --model twofold-photo-2x"
+        )
+    )(upscale)
+
+
+def _say_unseen(results: Sequence[UpscaleResult], outcomes: Outcomes) -> None:
+    """A path refused before any work began (no such file) never reached the progress view."""
+    seen = {path for path, _reason in outcomes.failed}
+    for result in results:
+        if result.reason is not None and result.path not in seen:
+            print(failed_line(result.path, result.reason), file=sys.stderr)
+
+
+def _result_json(result: UpscaleResult) -> dict[str, object]:
+    output = {"output": None} if result.output is None else json_fields("output", result.output)
+    reason = None if result.reason is None else result.reason.to_json()
+    return json_fields("path", result.path) | output | {"reason": reason}
