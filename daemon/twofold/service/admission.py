@@ -1,0 +1,227 @@
+"""From a settled file to a queued job: spool, probe, plan, name, enqueue. Nothing that cannot end well gets further."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import structlog
+
+from twofold.core.card import NetworkCard
+from twofold.core.codes import Code
+from twofold.core.errors import Reason, TwofoldError
+from twofold.core.formats import Format, check_output
+from twofold.core.job import Job, Picture
+from twofold.core.lookahead import SPOOL_BYTES, SPOOL_FILES, Candidate, in_order, to_spool
+from twofold.core.naming import output_name, reservation_key, suffixed_names
+from twofold.core.passes import plan_chain
+from twofold.core.picture import PictureHeader
+from twofold.core.recipe import Recipe
+from twofold.core.retry import WAITING, decide
+from twofold.core.settings import InboxSettings, Limits
+from twofold.core.states import State
+from twofold.imaging import codec
+from twofold.intake.spool import spool
+from twofold.jobs.ledger import Ledger
+from twofold.jobs.queue import JobQueue
+from twofold.models.catalogue import Catalogue
+from twofold.service.paths import StatePaths
+
+log = structlog.get_logger()
+
+AT_ONCE = 4
+"""Files read and probed side by side: each costs a child process, and a share answers slowly."""
+
+RECHECK_S = 30.0
+"""Files that wait for a network, a folder or space are looked at again this often."""
+
+RECHECKED = frozenset({*WAITING, Code.READ_FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Takes settled files up, in order, within the bounds of the look-ahead."""
+
+    inboxes: dict[str, InboxSettings]
+    limits: Limits
+    paths: StatePaths
+    ledger: Ledger
+    queue: JobQueue
+    catalogue: Catalogue
+    pool: ThreadPoolExecutor
+
+    @classmethod
+    def open(
+        cls,
+        inboxes: dict[str, InboxSettings],
+        limits: Limits,
+        paths: StatePaths,
+        ledger: Ledger,
+        queue: JobQueue,
+        catalogue: Catalogue,
+    ) -> Admission:
+        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="admission")
+        return cls(inboxes, limits, paths, ledger, queue, catalogue, pool)
+
+    def step(self, *, recheck: bool) -> int:
+        """Take up what there is room for; returns how many files were looked at.
+
+        `recheck` includes those that wait for something they lacked.
+        """
+        chosen = self._choose(recheck=recheck)
+        list(self.pool.map(self._admit, chosen))
+        return len(chosen)
+
+    def close(self) -> None:
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def _choose(self, *, recheck: bool) -> list[Candidate]:
+        ready: list[Candidate] = []
+        for inbox in self.inboxes.values():
+            found = self.ledger.candidates(inbox.name, also=RECHECKED if recheck else frozenset())
+            ready.extend(islice(in_order(found, inbox.order), SPOOL_FILES))
+        if not ready:
+            return []
+        ready.sort(key=lambda file: -file.priority)
+        files, nbytes = self.ledger.spooled()
+        return to_spool(ready, spooled_files=files, spooled_bytes=nbytes)
+
+    def _admit(self, file: Candidate) -> None:
+        job = self.ledger.current(file.inbox, file.path)
+        if job is None or job.state is not State.WAITING:
+            return
+        try:
+            self._take_up(self.inboxes[file.inbox], job)
+        except TwofoldError as error:
+            self._refuse(job, error)
+
+    def _take_up(self, inbox: InboxSettings, job: Job) -> None:
+        started_s = time.monotonic()
+        copy = self.paths.spooled(job.id)
+        spooled = spool(
+            inbox.path,
+            job.path,
+            job.version,
+            os.fsencode(copy),
+            limit_bytes=SPOOL_BYTES,
+            cancelled=lambda: False,
+        )
+        log.debug(
+            "file.spooled",
+            job=job.id,
+            inbox=job.inbox,
+            path=job.path,
+            sha256=spooled.sha256,
+            seconds=round(time.monotonic() - started_s, 3),
+        )
+        header = self._probe(copy)
+        recipe = self._resolved(job.recipe, header)
+        chain = plan_chain(header.size, recipe, self._card)
+        target = check_output(chain, header, recipe.save_as, self.limits)
+        job = replace(job, sha256=spooled.sha256, pictures=(Picture(header, chain),))
+        self._enqueue(inbox, job, recipe, target)
+
+    def _probe(self, copy: str) -> PictureHeader:
+        fd = os.open(copy, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            header = codec.probe(fd, codec_limits(self.limits))
+        finally:
+            os.close(fd)
+        if header.frames > 1:
+            raise TwofoldError(Code.ANIMATED, Code.ANIMATED.meaning)
+        return header
+
+    def _resolved(self, recipe: Recipe, header: PictureHeader) -> Recipe:
+        return resolve_recipe(recipe, header, self.catalogue)
+
+    def _card(self, name: str) -> NetworkCard:
+        return self.catalogue.resolve(name)
+
+    def _enqueue(self, inbox: InboxSettings, job: Job, recipe: Recipe, target: Format) -> None:
+        for name in self._names(inbox, job, target):
+            answer = self.queue.enqueue(
+                job.id,
+                sha256=job.sha256 or "",
+                pictures=job.pictures,
+                outbox=os.fsdecode(os.path.realpath(inbox.outbox)),
+                name=name,
+                key=reservation_key(name),
+                recipe=recipe,
+            )
+            if answer == "queued":
+                log.info("job.queued", job=job.id, inbox=job.inbox, path=job.path, recipe=recipe.name, output=name)
+            if answer != "name_taken":
+                return
+        raise TwofoldError(Code.OUTPUT_EXISTS, f"no name is free for the result of {os.fsdecode(job.path)}")
+
+    def _names(self, inbox: InboxSettings, job: Job, target: Format) -> Iterator[bytes]:
+        """Names to try, in order: another source may have taken the first (a.jpg beside a.png, A.jpg on SMB)."""
+        return suffixed_names(output_name(job.path, target))
+
+    def _refuse(self, job: Job, error: TwofoldError) -> None:
+        """A file that goes no further: it waits for what it lacks, or it has its outcome."""
+        remove_quietly(self.paths.spooled(job.id))
+        if error.code is Code.CHANGED:
+            self.ledger.set_waiting(job.id, Reason(Code.SETTLING, error.reason.text))
+            return
+        outcome = decide(error.reason, 1, jitter=random.random(), retryable=error.retryable)  # noqa: S311  no secret
+        if outcome.after_s is not None:
+            if job.reason is None or job.reason.code is not error.code:
+                log.warning(
+                    "job.waiting",
+                    job=job.id,
+                    inbox=job.inbox,
+                    path=job.path,
+                    code=error.code,
+                    text=error.reason.text,
+                    hint=error.reason.hint,
+                )
+            self.ledger.set_waiting(job.id, outcome.reason)
+        elif self.ledger.conclude(job.id, outcome.state, outcome.reason, time.time()):
+            say_ended(job, outcome.state, outcome.reason)
+
+
+def resolve_recipe(recipe: Recipe, header: PictureHeader, catalogue: Catalogue) -> Recipe:
+    """The recipe with every network by its full name.
+
+    Raises TwofoldError(MISSING_MODEL | BAD_NETWORK | MODEL_CHANGED).
+    """
+
+    def full(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(
+            catalogue.resolve_auto(header) if name == "auto" else catalogue.resolve(name).full_name for name in names
+        )
+
+    return replace(recipe, models=full(recipe.models), before=full(recipe.before), after=full(recipe.after))
+
+
+def codec_limits(limits: Limits) -> codec.Limits:
+    return codec.Limits(int(limits.input_megapixels * 1_000_000), limits.decode_time_s)
+
+
+def say_ended(job: Job, state: State, reason: Reason | None) -> None:
+    """The one canonical line of a job that ended without a result."""
+    facts = {"job": job.id, "inbox": job.inbox, "path": job.path}
+    if reason is not None:
+        facts |= {"code": reason.code.value, "text": reason.text, "hint": reason.hint}
+    match state:
+        case State.SKIPPED:
+            log.info("job.skipped", **facts)
+        case State.VANISHED:
+            log.info("job.vanished", **facts)
+        case State.CANCELLED:
+            log.info("job.cancelled", **facts)
+        case _:
+            log.error("job.failed", **facts, attempts=job.attempts + 1)
+
+
+def remove_quietly(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass  # it was never made, or the next copy writes over it

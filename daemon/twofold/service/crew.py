@@ -1,0 +1,181 @@
+"""The workers: one process per device, alive only while there is work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+import structlog
+
+from twofold.core.states import State
+from twofold.device.inventory import Device, memory_probe
+from twofold.jobs.board import Board, DeviceStanding
+from twofold.jobs.ledger import Ledger
+from twofold.jobs.liveness import worker_ended
+from twofold.jobs.queue import JobQueue
+from twofold.service.admission import say_ended
+from twofold.service.order import WorkerOrder
+
+log = structlog.get_logger()
+
+FIRST_BACKOFF_S = 1.0
+LAST_BACKOFF_S = 60.0
+STOP_TIMEOUT_S = 25.0
+"""A worker reaches a checkpoint within a batch; after this it is killed, which costs no more than that batch."""
+
+
+@dataclass(slots=True)
+class Post:
+    """One device, and the worker on it, if any."""
+
+    device: Device
+    process: subprocess.Popen[bytes] | None = None
+    alone: bool = False
+    since: float = 0.0
+    deaths_in_a_row: int = 0
+    not_before_s: float = 0.0
+
+    @property
+    def worker_id(self) -> str:
+        return f"local/{self.device.id}"
+
+
+class Crew:
+    """Starts a worker where a job is due, and settles what a dead one leaves. Used by one thread."""
+
+    def __init__(
+        self,
+        devices: Sequence[Device],
+        order: Callable[[Device, bool], WorkerOrder],
+        ledger: Ledger,
+        queue: JobQueue,
+        board: Board,
+        *,
+        forward: bool,
+    ) -> None:
+        """`order` writes a worker's order (alone or not); `forward` sends its log through our own stderr."""
+        self._posts = [Post(device) for device in devices]
+        self._order = order
+        self._ledger = ledger
+        self._queue = queue
+        self._board = board
+        self._forward = forward
+
+    @property
+    def working(self) -> bool:
+        return any(post.process is not None for post in self._posts)
+
+    @property
+    def hopeless(self) -> bool:
+        """True where every device's workers die as soon as they start."""
+        return all(post.deaths_in_a_row >= 5 for post in self._posts)
+
+    def tend(self) -> None:
+        """Reap what ended, start what is due, publish the devices."""
+        for post in self._posts:
+            if post.process is not None and post.process.poll() is not None:
+                self._reap(post, died=post.process.returncode != 0)
+        if all(post.process is not None for post in self._posts):
+            return
+        demand = self._ledger.demand()
+        alone, shared = demand.alone > 0 and not any(post.alone for post in self._posts), demand.shared > 0
+        for post in self._posts:
+            if post.process is None and time.monotonic() >= post.not_before_s and (alone or shared):
+                self._start(post, alone=alone)
+                alone = False
+
+    def publish(self) -> None:
+        """Write what `status` shows of the devices."""
+        for post in self._posts:
+            reading = memory_probe(post.device).read()
+            worker = None
+            if post.process is not None:
+                worker = {"pid": post.process.pid, "state": "alone" if post.alone else "working", "since": post.since}
+            device = post.device
+            standing = DeviceStanding(
+                device.id, device.name, device.kind, reading.total_bytes, reading.free_bytes, worker
+            )
+            self._board.record_device(standing, time.time())
+
+    def stop(self) -> None:
+        """Ask every worker for a checkpoint, and wait for it."""
+        running = [post for post in self._posts if post.process is not None]
+        for post in running:
+            assert post.process is not None  # noqa: S101
+            post.process.terminate()
+        deadline_s = time.monotonic() + STOP_TIMEOUT_S
+        for post in running:
+            assert post.process is not None  # noqa: S101
+            try:
+                post.process.wait(max(0.1, deadline_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                post.process.kill()
+                post.process.wait()
+            self._reap(post, died=False)
+
+    def _start(self, post: Post, *, alone: bool) -> None:
+        environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
+        if post.device.kind == "cuda":
+            # The worker sees this one GPU: NVML's order and CUDA's may differ, UUIDs do not.
+            environment["CUDA_VISIBLE_DEVICES"] = post.device.id
+        process = subprocess.Popen(
+            [sys.executable, "-m", "twofold.service.worker"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE if self._forward else None,
+            env=environment,
+        )
+        assert process.stdin is not None  # noqa: S101
+        try:
+            process.stdin.write(self._order(post.device, alone).to_json().encode() + b"\n")
+            process.stdin.flush()  # stays open: its end tells the worker that we are gone
+        except BrokenPipeError:
+            pass  # it died already: the next look reaps it
+        if process.stderr is not None:
+            threading.Thread(target=_pass_on, args=(process.stderr,), daemon=True).start()
+        post.process, post.alone, post.since = process, alone, time.time()
+        log.info("worker.started", device=post.device.id, pid=process.pid, alone=alone)
+
+    def _reap(self, post: Post, *, died: bool) -> None:
+        process = post.process
+        assert process is not None  # noqa: S101
+        post.process, post.alone = None, False
+        if process.stdin is not None:
+            process.stdin.close()
+        ended = worker_ended(self._queue, post.worker_id, time.time(), died=died)
+        if died:
+            post.deaths_in_a_row += 1
+            backoff_s = min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (post.deaths_in_a_row - 1))
+            # A worker that had jobs in work did start: the trouble is theirs, and the next one need not wait.
+            post.not_before_s = 0.0 if ended.resumed or ended.failed else time.monotonic() + backoff_s
+            if post.not_before_s == 0.0:
+                post.deaths_in_a_row = 0
+            log.warning(
+                "worker.died",
+                device=post.device.id,
+                pid=process.pid,
+                status=_status_text(process.returncode),
+                jobs=list(ended.resumed + ended.failed),
+            )
+        else:
+            post.deaths_in_a_row = 0
+            log.info("worker.exited", device=post.device.id, pid=process.pid, status=process.returncode)
+        for job_id in ended.failed:
+            job = self._ledger.get(job_id)
+            say_ended(job, State.FAILED, job.reason)
+
+
+def _status_text(returncode: int) -> str:
+    return signal.Signals(-returncode).name if returncode < 0 else f"exit {returncode}"
+
+
+def _pass_on(stream: IO[bytes]) -> None:
+    """Copy a worker's log lines to our own stderr, which progress bars may have wrapped."""
+    for line in stream:
+        sys.stderr.write(line.decode("utf-8", "backslashreplace"))

@@ -1,0 +1,247 @@
+"""What a workflow does for a job: the ledger's rows on one side, making and delivery on the other."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
+from twofold.core.estimate import estimate
+from twofold.core.formats import check_output
+from twofold.core.job import Intent, Job, Output
+from twofold.core.settings import Limits
+from twofold.imaging.deliver import Outbox, Published, Temp
+from twofold.jobs.board import Board
+from twofold.jobs.ledger import Ledger
+from twofold.service.admission import remove_quietly
+from twofold.service.making import Making, Progress, Tools, Work
+from twofold.service.order import Outbox as OutboxOrder
+from twofold.service.paths import StatePaths
+from twofold.service.ram import RamGate
+
+log = structlog.get_logger()
+
+REPORT_EVERY_S = 0.5
+"""Progress is written to the ledger no more often than this; finished passes always."""
+
+
+@dataclass(slots=True)
+class InHand:
+    """One job of this process: its picture, and when its progress was last written."""
+
+    job: Job
+    making: Making
+    told_s: float = 0.0
+    passes_done: int = 0
+
+
+@dataclass(slots=True)
+class Handler:
+    """Implements core.protocols.JobHandler over the ledger; methods run on DBOS's threads."""
+
+    ledger: Ledger
+    board: Board
+    paths: StatePaths
+    outboxes: dict[str, OutboxOrder]
+    limits: Limits
+    tools: Tools
+    ram: RamGate
+    _in_hand: dict[str, InHand] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def make(self, job_id: str) -> dict[str, Any]:
+        """Decode, and run the leading short passes; a job whose bytes were enlarged before costs no device work."""
+        with self._holding(job_id) as held:
+            chain = held.job.pictures[0].chain
+            if held.job.intent is not None or chain.action != "enlarge" or self._twin(held.job) is not None:
+                return {"passes": len(chain.passes), "done": 0, "long": []}
+            forecast = held.making.forecast()
+            first_long = next((index for index, plan in enumerate(forecast) if plan.long), len(forecast))
+            held.making.ensure(first_long)
+            return {"passes": len(forecast), "done": first_long, "long": list(range(first_long, len(forecast)))}
+
+    def run_pass(self, job_id: str, index: int) -> dict[str, Any]:
+        """Run one long pass; what a dead worker left of it is kept."""
+        with self._holding(job_id) as held:
+            held.making.ensure(index + 1)
+            return {"done": index + 1}
+
+    def deliver(self, job_id: str) -> dict[str, Any]:
+        """Finish, encode, verify, put into the outbox, commit; or end a delivery that was cut short."""
+        with self._holding(job_id) as held:
+            started_s = time.monotonic()
+            outbox = Outbox(os.fsencode(self._outbox(held.job).path))
+            ours = self.ledger.last_output(held.job.inbox, held.job.path)
+            published = None
+            if held.job.intent is not None:
+                published = outbox.recover(held.job.intent, ours)
+            if published is None:
+                published = self._deliver(held, outbox, ours)
+            self._conclude(held, published, time.monotonic() - started_s)
+        self._let_go(job_id, delivered=True)
+        return {"output": os.fsdecode(published.output.path), "sha256": published.output.sha256}
+
+    def _deliver(self, held: InHand, outbox: Outbox, ours: Output | None) -> Published:
+        job, policy = held.job, self._outbox(held.job).on_exists
+        if job.reserved is None:
+            raise TwofoldError(Code.UNEXPECTED, "the job has no name for its result")
+        twin = self._twin(job)
+        if twin is not None and twin.output is not None and (twin.inbox, twin.output.path) == (job.inbox, job.reserved):
+            return Published(twin.output, best_effort=False)  # the same bytes were dropped again: their result stands
+        name = outbox.choose_name(job.reserved, policy, ours)
+        temp = outbox.open_temp(job.id, name)
+        try:
+            self._fill(held, temp, twin)
+            self.tools.check()
+            sealed = outbox.seal(temp, job.version.mtime_ns)
+        except BaseException:
+            os.close(temp.fd)
+            outbox.discard(temp.path)
+            raise
+        os.close(temp.fd)
+        intent = Intent(temp.path, name, sealed.sha256, sealed.size)
+        if not self.ledger.record_intent(job.id, intent):
+            outbox.discard(temp.path)
+            raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)
+        return outbox.publish(intent, ours)
+
+    def _fill(self, held: InHand, temp: Temp, twin: Job | None) -> None:
+        """Write the result's bytes: made, or copied where the very same were made or given before."""
+        if twin is not None and twin.output is not None:
+            source = os.path.join(os.fsencode(self._outbox(twin).path), twin.output.path)
+        elif held.job.pictures[0].chain.action == "copy":
+            source = os.fsencode(self.paths.spooled(held.job.id))
+        else:
+            held.making.write(temp.fd)
+            return
+        with open(source, "rb") as original, os.fdopen(os.dup(temp.fd), "wb") as copy:
+            shutil.copyfileobj(original, copy)
+
+    def _twin(self, job: Job) -> Job | None:
+        """A job that delivered the same bytes by the same recipe, and whose result still stands untouched."""
+        twin = None if job.sha256 is None else self.ledger.find_done(job.sha256, job.recipe_hash)
+        if twin is None or twin.output is None or twin.inbox not in self.outboxes:
+            return None
+        outbox = Outbox(os.fsencode(self._outbox(twin).path))
+        return twin if outbox.stands(twin.output) else None
+
+    def _conclude(self, held: InHand, published: Published, deliver_s: float) -> None:
+        job, making = held.job, held.making
+        seconds = {name: round(value, 3) for name, value in making.seconds.items()}
+        seconds["deliver"] = round(deliver_s - making.seconds.get("encode", 0) - making.seconds.get("verify", 0), 3)
+        now = time.time()
+        if not self.ledger.record_delivered(job.id, published.output, seconds, now):
+            raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)
+        picture = job.pictures[0]
+        for index, plan in making.plans.items():
+            step = picture.chain.passes[index]
+            self.board.record_speed(step.model, plan.device, step.source.pixels / max(plan.seconds, 1e-6), now)
+        last = making.plans[max(making.plans)] if making.plans else None
+        log.info(
+            "job.delivered",
+            job=job.id,
+            inbox=job.inbox,
+            path=job.path,
+            output=published.output.path,
+            size=list(picture.header.size),
+            out_size=list(picture.chain.final),
+            passes=[step.model for step in picture.chain.passes],
+            tile=None if last is None else list(last.tiles.tile),
+            batch=None if last is None else last.batch,
+            device=None if last is None else last.device,
+            seconds=seconds | {"total": round(now - (job.started or now), 3)},
+            source_sha256=job.sha256,
+            output_sha256=published.output.sha256,
+            warnings=list(making.warnings),
+            best_effort=published.best_effort,
+        )
+
+    @contextmanager
+    def _holding(self, job_id: str) -> Iterator[InHand]:
+        """The job in hand, taken up where it is not; on any trouble it is put down, and its memory freed."""
+        try:
+            yield self._take_up(job_id)
+        except BaseException:
+            self._let_go(job_id, delivered=False)
+            raise
+
+    def _take_up(self, job_id: str) -> InHand:
+        with self._lock:
+            held = self._in_hand.get(job_id)
+        if held is not None:
+            held.job = self.ledger.get(job_id)
+            return held
+        job = self.ledger.get(job_id)
+        work = self._work(job)
+        held = InHand(job, Making(self.tools, work, lambda progress: self._report(job_id, progress)))
+        if work.chain.action == "enlarge" and self._twin(job) is None:
+            needed = estimate(work.header, work.chain, held.making.forecast(), work.target)
+            self.ram.enter(job_id, needed.ram_bytes, self.tools.check)
+        with self._lock:
+            self._in_hand[job_id] = held
+        return held
+
+    def _work(self, job: Job) -> Work:
+        copy = self.paths.spooled(job.id)
+        picture = job.pictures[0]
+        self._check_copy(job, copy)
+        target = check_output(picture.chain, picture.header, job.recipe.save_as, self.limits)
+        folder = os.path.join(self.paths.scratch, job.id)
+        return Work(job.id, copy, picture.header, picture.chain, target, job.recipe.save_as, folder)
+
+    def _check_copy(self, job: Job, copy: str) -> None:
+        """The spooled copy is never fsynced: after a power cut it may be gone or hold zeros."""
+        try:
+            whole = os.stat(copy).st_size == job.version.size
+        except FileNotFoundError:
+            whole = False
+        if not whole:
+            self.ledger.read_again(job.id)
+            raise TwofoldError(Code.CANCELLED, "the private copy is gone; the original is read again")
+
+    def _report(self, job_id: str, progress: Progress) -> None:
+        with self._lock:
+            held = self._in_hand[job_id]
+        now_s = time.monotonic()
+        if progress.passes_done == held.passes_done and now_s - held.told_s < REPORT_EVERY_S:
+            return
+        if progress.band_kept and held.job.deaths:
+            self.ledger.band_completed(job_id)
+        held.told_s, held.passes_done = now_s, progress.passes_done
+        going_on = self.ledger.record_progress(
+            job_id,
+            0,
+            passes_done=progress.passes_done,
+            fraction=round(progress.fraction, 4),
+            boot_id=self.tools.boot_id,
+            plan=None if progress.plan is None else progress.plan.to_json(),
+        )
+        if not going_on:
+            raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)
+
+    def _let_go(self, job_id: str, *, delivered: bool) -> None:
+        with self._lock:
+            held = self._in_hand.pop(job_id, None)
+        self.ram.leave(job_id)
+        if held is None:
+            return
+        if delivered:
+            held.making.remove()
+            remove_quietly(self.paths.spooled(job_id))
+        else:
+            held.making.close()
+
+    def _outbox(self, job: Job) -> OutboxOrder:
+        try:
+            return self.outboxes[job.inbox]
+        except KeyError:
+            raise TwofoldError(Code.OUTBOX_MISSING, f"the configuration has no inbox {job.inbox!r} any more") from None

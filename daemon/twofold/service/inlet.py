@@ -1,0 +1,233 @@
+"""One inbox, looked at again and again: decisions of a sweep go into the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass, replace
+
+import structlog
+
+from twofold.core.cadence import next_scan_s
+from twofold.core.codes import Code
+from twofold.core.errors import Reason
+from twofold.core.ignore import IgnoreRules, compile_rules
+from twofold.core.job import FileVersion, Job, job_id
+from twofold.core.recipe import Recipe
+from twofold.core.reconcile import Changed, Decision, New, Settled, Touched, Vanished
+from twofold.core.settings import InboxSettings
+from twofold.core.settle import SettleTracker, Verdict
+from twofold.core.states import InboxState, State
+from twofold.intake.mounts import habits, mount_of, read_mounts, sync_marker
+from twofold.intake.scan import RootSeen, ScanResult
+from twofold.intake.sweep import Sweep, sweep
+from twofold.jobs.board import Board, InboxStanding
+from twofold.jobs.ledger import Ledger
+
+log = structlog.get_logger()
+
+MAX_TOUCHED_REMADE = 20
+"""More finished files than this with only their ctime changed, in one sweep, are an attribute storm and no drops."""
+
+NAP_S = 0.5
+"""How long a sleeping inlet may take to notice that the service stops."""
+
+
+@dataclass(slots=True)
+class InletState:
+    """What the service tells about an inbox; replaced, never edited, so that other threads may read it."""
+
+    state: InboxState = InboxState.OK
+    reason: Reason | None = None
+    sweeps: int = 0
+    moving: int = 0
+
+
+class Inlet:
+    """Sweeps one inbox on a thread of its own, so that a share that hangs stops nobody else."""
+
+    def __init__(self, inbox: InboxSettings, recipe: Recipe, ledger: Ledger, board: Board, *, drain: bool) -> None:
+        self.inbox = inbox
+        self._recipe = recipe
+        self._ledger = ledger
+        self._board = board
+        self._drain = drain
+        self._rules: IgnoreRules = compile_rules(inbox.ignore)
+        self._wake = threading.Event()
+        root = os.path.realpath(inbox.path)
+        self.habits = habits(mount_of(root, read_mounts()), synced=sync_marker(root) is not None)
+        self._every_s = inbox.scan_every_s or self.habits.scan_every_s
+        self._tracker = SettleTracker(self.habits.settle_s if inbox.settle_s is None else inbox.settle_s)
+        # What the root was before a restart tells an unmounted share from an emptied folder.
+        self._seen = _seen_before(board.volumes().get(inbox.name, ""))
+        self._verdicts: dict[bytes, Verdict] = {}
+        self.status = InletState()
+
+    def dirty(self) -> None:
+        """Something may have happened: look soon. Never blocks."""
+        self._wake.set()
+
+    def run(self, stop: threading.Event, done: threading.Event) -> None:
+        """Sweep until `stop`; `done` is set after each sweep."""
+        while not stop.is_set():
+            self._wake.clear()
+            cpu_s = time.thread_time()
+            self.sweep_once()
+            done.set()
+            self._sleep(time.monotonic(), time.thread_time() - cpu_s, stop)
+
+    def sweep_once(self) -> None:
+        """One look: scan, settle, decide, record."""
+        started_s = time.monotonic()
+        known = self._ledger.known(self.inbox.name)
+        found = sweep(self.inbox.path, self._rules, self._tracker, known, previous=self._seen, clock=time.monotonic)
+        self._seen = found.found.seen
+        if found.found.offline is None:
+            self._record(found)
+        self._publish(found)
+        log.debug(
+            "inbox.scanned",
+            inbox=self.inbox.name,
+            files=len(found.found.entries),
+            ignored=sum(found.found.ignored.values()),
+            seconds=round(time.monotonic() - started_s, 3),
+        )
+
+    def _sleep(self, ended_s: float, cost_s: float, stop: threading.Event) -> None:
+        """Until the next sweep is due; an event brings it forward."""
+        while not stop.is_set():
+            dirty = self._wake.is_set()
+            due_s = next_scan_s(
+                ended_s,
+                cost_s=cost_s,
+                dirty=dirty,
+                due_s=self._tracker.next_due_s(ended_s),
+                every_s=self._every_s,
+                stretch=self.inbox.scan_every_s is None,
+            )
+            left_s = due_s - time.monotonic()
+            if left_s <= 0:
+                return
+            (stop if dirty else self._wake).wait(min(left_s, NAP_S))
+
+    def _record(self, found: Sweep) -> None:
+        touched = [decision for decision in found.decisions if isinstance(decision, Touched)]
+        gone = [decision for decision in touched if not self._result_stands(decision.path)]
+        storm = len(gone) > MAX_TOUCHED_REMADE
+        for decision in found.decisions:
+            if isinstance(decision, Touched) and (storm or decision not in gone):
+                self._take_in(decision.path, decision.version)
+            else:
+                self._apply(decision)
+        if storm:
+            log.warning("inbox.touched", inbox=self.inbox.name, files=len(gone))
+        self._explain(found.verdicts)
+
+    def _apply(self, decision: Decision) -> None:
+        match decision:
+            case New(path, version) | Changed(path, version):
+                self._observe(path, version, Code.SETTLING)
+            case Touched(path, version):
+                self._observe(path, version, Code.BACKLOG)
+            case Settled(path, version):
+                row = self._take_in(path, version)
+                if row is not None:
+                    self._ledger.set_waiting(row.id, Reason(Code.BACKLOG, Code.BACKLOG.meaning))
+            case Vanished(path):
+                row = self._ledger.current(self.inbox.name, path)
+                if row is not None and row.sha256 is None:
+                    reason = Reason(Code.VANISHED, Code.VANISHED.meaning, Code.VANISHED.hint)
+                    if self._ledger.conclude(row.id, State.VANISHED, reason, time.time()):
+                        log.info("job.vanished", job=row.id, inbox=self.inbox.name, path=path)
+
+    def _take_in(self, path: bytes, version: FileVersion) -> Job | None:
+        """Give the row of a file the stat that it has now."""
+        row = self._ledger.current(self.inbox.name, path)
+        if row is not None and row.version != version:
+            self._ledger.record_version(row.id, version)
+        return row
+
+    def _observe(self, path: bytes, version: FileVersion, code: Code) -> None:
+        job = Job(
+            id=job_id(self.inbox.name, path, version, self._recipe.digest()),
+            inbox=self.inbox.name,
+            path=path,
+            version=version,
+            state=State.WAITING,
+            reason=Reason(code, code.meaning),
+            recipe=self._recipe,
+            recipe_hash=self._recipe.digest(),
+            priority=self.inbox.priority,
+        )
+        if self._ledger.observe(job, time.time()):
+            log.debug("file.observed", job=job.id, inbox=self.inbox.name, path=path, size=version.size)
+
+    def _explain(self, verdicts: dict[bytes, Verdict]) -> None:
+        """Tell why each unsettled file still waits; only what changed is written."""
+        for path, verdict in verdicts.items():
+            final = self._drain and verdict is Verdict.EMPTY
+            if self._verdicts.get(path) is verdict and not final:
+                continue
+            row = self._ledger.current(self.inbox.name, path)
+            if row is None or row.state is not State.WAITING:
+                continue
+            if final:
+                reason = Reason(Code.EMPTY, Code.EMPTY.meaning, Code.EMPTY.hint)
+                self._ledger.conclude(row.id, State.SKIPPED, reason, time.time())
+                log.info(
+                    "job.skipped", job=row.id, inbox=self.inbox.name, path=path, code=reason.code, text=reason.text
+                )
+            else:
+                self._ledger.set_waiting(row.id, verdict.reason)
+        self._verdicts = verdicts
+
+    def _result_stands(self, path: bytes) -> bool:
+        """True where the last result of this path lies where it was delivered, with its size."""
+        row = self._ledger.current(self.inbox.name, path)
+        if row is None or row.output is None:
+            return False
+        try:
+            return os.stat(os.path.join(self.inbox.outbox, row.output.path)).st_size == row.output.size
+        except OSError:
+            return False
+
+    def _publish(self, found: Sweep) -> None:
+        before = self.status
+        state, reason = _inbox_state(found.found, self.inbox.path)
+        good = state is not InboxState.OFFLINE
+        moving = sum(not verdict.blocked for verdict in found.verdicts.values())
+        self.status = replace(before, state=state, reason=reason, sweeps=before.sweeps + 1, moving=moving)
+        if state is not before.state and not good and reason is not None:
+            log.warning("inbox.offline", inbox=self.inbox.name, code=reason.code.value, text=reason.text)
+        elif before.state is InboxState.OFFLINE and good:
+            log.info("inbox.recovered", inbox=self.inbox.name)
+        self._board.record_inbox(
+            InboxStanding(
+                name=self.inbox.name,
+                path=self.inbox.path,
+                outbox=self.inbox.outbox,
+                state=state,
+                reason=reason,
+                mode=self.habits.mode,
+                scan_every_s=self._every_s,
+                last_scan=time.time(),
+                ignored=dict(found.found.ignored),
+                volume="" if self._seen is None else json.dumps(self._seen.to_json()),
+            )
+        )
+
+
+def _inbox_state(found: ScanResult, root: bytes) -> tuple[InboxState, Reason | None]:
+    if found.offline is not None:
+        return InboxState.OFFLINE, found.offline
+    if found.problems:
+        return InboxState.OK, found.problems[0]
+    if not os.access(root, os.W_OK):
+        return InboxState.READONLY, Reason(Code.INBOX_READONLY, Code.INBOX_READONLY.meaning)
+    return InboxState.OK, None
+
+
+def _seen_before(volume: str) -> RootSeen | None:
+    return RootSeen.from_json(json.loads(volume)) if volume else None

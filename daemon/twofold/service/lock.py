@@ -1,0 +1,35 @@
+"""Advisory locks: one service per state directory, one worker per device."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
+
+
+class FileLock:
+    """An flock held until `release` or the end of the process; the kernel frees it on kill -9."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def take(self, *, wait: bool = False) -> None:
+        """Take the lock, or raise TwofoldError(ALREADY_RUNNING) naming the holder's process id."""
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(fd, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(fd)
+            raise TwofoldError(Code.ALREADY_RUNNING, f"process {holder} holds {self._path}") from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

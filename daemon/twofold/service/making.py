@@ -1,0 +1,264 @@
+"""Makes one picture: decode, passes, finish, encode, check. Every step may be asked for twice."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from twofold.core.card import NetworkCard
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
+from twofold.core.formats import Format, output_depth
+from twofold.core.memory import PassPlan
+from twofold.core.passes import Chain, Pass
+from twofold.core.picture import PictureHeader
+from twofold.core.protocols import Governor
+from twofold.core.recipe import SaveAs
+from twofold.engine.run import run_pass
+from twofold.imaging import codec
+from twofold.imaging.metadata import Metadata
+from twofold.imaging.resample import resample, resample_alpha
+from twofold.imaging.shared_raster import SharedRaster
+from twofold.raster import Upscaler
+from twofold.service.scratch import Stage, Stages
+
+log = structlog.get_logger()
+
+BETWEEN_PASSES_DEPTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One picture to make; `source` is a copy (or an original that is only read), `folder` its scratch folder."""
+
+    job_id: str
+    source: str
+    header: PictureHeader
+    chain: Chain
+    target: Format
+    save_as: SaveAs
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What making needs from the rest; `check` raises where the work should end here."""
+
+    card: Callable[[str], NetworkCard]
+    upscaler: Callable[[NetworkCard], Upscaler]
+    governor: Governor
+    device: threading.Lock
+    limits: codec.Limits
+    boot_id: str
+    check: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a picture is: finished passes, done share of all its work (0-1), and the plan in force."""
+
+    passes_done: int
+    fraction: float
+    plan: PassPlan | None = None
+    band_kept: bool = False
+
+
+@dataclass(slots=True)
+class _Aside:
+    """What travels beside the pixels and is joined again at the end."""
+
+    alpha: SharedRaster | None
+    metadata: Metadata
+
+
+@dataclass(slots=True)
+class Making:
+    """One picture in hand; `seconds` adds up by stage (decode, passes, finish, encode, verify)."""
+
+    tools: Tools
+    work: Work
+    report: Callable[[Progress], None]
+    seconds: dict[str, float] = field(default_factory=dict)
+    plans: dict[int, PassPlan] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    _stages: Stages = field(init=False)
+    _aside: _Aside | None = None
+
+    def __post_init__(self) -> None:
+        self._stages = Stages(self.work.folder, self.tools.boot_id)
+
+    def forecast(self) -> list[PassPlan]:
+        """A plan for each pass as memory stands now; each is drawn anew before its pass runs."""
+        return [self.tools.governor.plan(self._card(step), step.source) for step in self.work.chain.passes]
+
+    def ensure(self, index: int) -> Stage:
+        """The raster after `index` passes, made now where it is not there: what a dead worker finished is kept."""
+        found = self._stages.get(index)
+        if found is not None and found.complete:
+            return found
+        return self._decode() if index == 0 else self._run_pass(index - 1)
+
+    def write(self, result_fd: int) -> None:
+        """Encode the finished picture into an empty file, and read it back by another library."""
+        raster, alpha = self._finished()
+        try:
+            aside = self._beside()
+            with self._timed("encode"):
+                name, save_as = self.work.target.name, self.work.save_as
+                self.warnings = codec.encode(raster, alpha, aside.metadata, name, save_as, result_fd)
+            self.tools.check()
+            with self._timed("verify"):
+                codec.verify(result_fd, name, save_as, raster, alpha)
+        finally:
+            if alpha is not None:
+                alpha.close()
+
+    def close(self) -> None:
+        """Let go of the memory; scratch files stay."""
+        self._stages.close()
+        if self._aside is not None and self._aside.alpha is not None:
+            self._aside.alpha.close()
+        self._aside = None
+
+    def remove(self) -> None:
+        """The picture is delivered, or given up: nothing is kept."""
+        self.close()
+        self._stages.remove()
+
+    def _decode(self) -> Stage:
+        with self._timed("decode"):
+            source = os.open(self.work.source, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                decoded = codec.decode(source, self.work.header, self.tools.limits)
+            finally:
+                os.close(source)
+        self.tools.check()
+        if self._aside is not None and self._aside.alpha is not None:
+            self._aside.alpha.close()
+        self._aside = _Aside(decoded.alpha, decoded.metadata)
+        return self._stages.adopt(0, decoded.raster)
+
+    def _beside(self) -> _Aside:
+        """Alpha and metadata; a worker that took the job over decodes once more for them."""
+        if self._aside is None:
+            self._decode()
+            self._stages.drop(0)
+        assert self._aside is not None  # noqa: S101  _decode has set it
+        return self._aside
+
+    def _run_pass(self, index: int) -> Stage:
+        step = self.work.chain.passes[index]
+        card = self._card(step)
+        source = self.ensure(index)
+        with self.tools.device, self._timed("passes"):
+            upscaler = self.tools.upscaler(card)
+            stage, plan, first = self._resumed(index, self.tools.governor.plan(card, step.source))
+            self._say_planned(index, step, plan, first)
+            self._report(index, plan, first)
+
+            def on_band(band: int, plan: PassPlan) -> None:
+                stage.bands_done, stage.plan = band + 1, plan.to_json()
+                self._stages.save(stage)
+                self._report(index, plan, band + 1, kept=stage.durable)
+
+            started_s = time.monotonic()
+            last = run_pass(
+                upscaler,
+                source.array,
+                stage.array,
+                plan,
+                self.tools.governor,
+                depth=self._depth(index + 1),
+                first_row=first,
+                on_row=on_band,
+                stop=self.tools.check,
+            )
+        if last is not plan:
+            log.warning(
+                "pass.replanned", job=self.work.job_id, **{"pass": index + 1}, tile=list(last.tiles.tile), why=last.why
+            )
+        stage.complete = True
+        self._stages.save(stage)
+        self._stages.drop(index)
+        self.plans[index] = last
+        elapsed_s = time.monotonic() - started_s
+        log.debug(
+            "pass.completed",
+            job=self.work.job_id,
+            **{"pass": index + 1},
+            seconds=round(elapsed_s, 3),
+            px_per_s=round(step.source.pixels / max(elapsed_s, 1e-6)),
+        )
+        return stage
+
+    def _resumed(self, index: int, plan: PassPlan) -> tuple[Stage, PassPlan, int]:
+        """Where to go on, and by which plan: the one in force when a worker died, as long as it still fits."""
+        left = self._stages.get(index + 1)
+        if left is not None and left.plan is not None:
+            before = PassPlan.from_json(left.plan)
+            if before.need_bytes <= plan.budget_bytes and before.device == plan.device:
+                return left, before, left.bands_done
+        depth, channels = self._depth(index + 1), self.work.header.channels
+        result = self.work.chain.passes[index].result
+        stage = self._stages.create(index + 1, result, channels, depth, durable=plan.long)
+        stage.plan = plan.to_json()
+        return stage, plan, 0
+
+    def _finished(self) -> tuple[SharedRaster, SharedRaster | None]:
+        """The picture in its final size and depth, alpha apart; the alpha is the caller's to close."""
+        chain = self.work.chain
+        stage = self.ensure(len(chain.passes))
+        aside = self._beside()
+        depth = output_depth(self.work.header, self.work.target)
+        with self._timed("finish"):
+            if chain.resampled or stage.raster.depth != depth:
+                shared = SharedRaster.copy_of(resample(stage.array, chain.final, depth))
+                stage = self._stages.adopt(len(chain.passes), shared)
+            if aside.alpha is None:
+                return stage.raster, None
+            return stage.raster, SharedRaster.copy_of(resample_alpha(aside.alpha.array(), chain.final, depth))
+
+    def _depth(self, index: int) -> int:
+        """Bits per sample after `index` passes: 16 between passes, and the result's own where nothing follows."""
+        chain = self.work.chain
+        if index == len(chain.passes) and not chain.resampled:
+            return output_depth(self.work.header, self.work.target)
+        return BETWEEN_PASSES_DEPTH
+
+    def _card(self, step: Pass) -> NetworkCard:
+        card = self.tools.card(step.model)
+        if card.sha256 != step.sha256:
+            raise TwofoldError(Code.MODEL_CHANGED, f"{step.model} is not the network that this job was planned with")
+        return card
+
+    def _report(self, index: int, plan: PassPlan, bands: int, *, kept: bool = False) -> None:
+        weights = [step.source.pixels for step in self.work.chain.passes]
+        done = sum(weights[:index]) + weights[index] * bands / plan.tiles.rows
+        finished = index + (bands == plan.tiles.rows)
+        self.report(Progress(finished, done / sum(weights), plan, kept))
+
+    def _say_planned(self, index: int, step: Pass, plan: PassPlan, first: int) -> None:
+        log.info(
+            "pass.planned",
+            job=self.work.job_id,
+            **{"pass": index + 1},
+            passes=len(self.work.chain.passes),
+            model=step.model,
+            resumed_band=first,
+            **{key: value for key, value in plan.to_json().items() if key not in ("source", "whole", "scale")},
+            **{key: plan.figures[key] for key in ("free_bytes", "keep_free_bytes") if key in plan.figures},
+        )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started_s = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started_s

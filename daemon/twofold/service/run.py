@@ -1,0 +1,49 @@
+"""`run` and `once`: one service on one state directory."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from twofold.core.settings import Settings
+from twofold.intake.mounts import mount_of, read_mounts
+from twofold.jobs.database import prepare_database, refuse_filesystem
+from twofold.service.heartbeat import Heartbeat
+from twofold.service.lock import FileLock
+from twofold.service.paths import StatePaths
+from twofold.service.progress import Snapshot, Summary
+from twofold.service.supervisor import Supervisor
+
+
+def run_service(
+    settings: Settings,
+    *,
+    until_idle: bool = False,
+    watch: Callable[[Snapshot], None] | None = None,
+    stop: threading.Event,
+) -> Summary:
+    """Watch the inboxes until `stop` is set or, with `until_idle`, until nothing is runnable.
+
+    Raises TwofoldError: ALREADY_RUNNING, STATE_ON_NETWORK, STATE_NEWER, STATE_DAMAGED, NO_DEVICE.
+    """
+    heartbeat = Heartbeat.from_environment()
+    paths = StatePaths(settings.state_dir, settings.scratch_dir)
+    paths.create()
+    lock = FileLock(paths.lock)
+    lock.take()
+    try:
+        refuse_filesystem(mount_of(paths.state.encode(), read_mounts()).fstype)
+        prepare_database(paths.database, time.time())
+        supervisor = Supervisor(
+            settings,
+            paths,
+            drain=until_idle,
+            watch=watch,
+            log_json=not sys.stderr.isatty(),
+            heartbeat=heartbeat,
+        )
+        return supervisor.run(stop)
+    finally:
+        lock.release()

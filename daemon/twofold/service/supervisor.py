@@ -1,0 +1,233 @@
+"""The watcher process: inboxes on threads of their own, admission, and the crew of workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from twofold import __version__
+from twofold.core.settings import Settings
+from twofold.core.states import State
+from twofold.device.host import HostProbe
+from twofold.device.inventory import Device, choose_devices, list_devices
+from twofold.imaging.deliver import Outbox as OutboxFolder
+from twofold.intake.watch import Watcher
+from twofold.jobs.board import Board
+from twofold.jobs.database import open_engine
+from twofold.jobs.ledger import Ledger
+from twofold.jobs.liveness import recover
+from twofold.jobs.queue import JobQueue
+from twofold.service.admission import RECHECK_S, Admission
+from twofold.service.crew import Crew
+from twofold.service.heartbeat import Heartbeat
+from twofold.service.inlet import Inlet
+from twofold.service.networks import open_catalogue
+from twofold.service.order import Outbox, WorkerOrder
+from twofold.service.paths import StatePaths
+from twofold.service.progress import Reporter, Snapshot, Summary
+
+log = structlog.get_logger()
+
+TICK_S = 0.2
+PUBLISH_EVERY_S = 2.0
+ADMISSION_EVERY_S = 1.0
+STUMBLE_S = 5.0
+DRAIN_IDLE_EXIT_S = 1.0
+PRUNE_EVERY_S = 3600.0
+PRUNE_OLDER_S = 7 * 24 * 3600.0
+
+
+class Supervisor:
+    """Owns every thread and process of one service from start to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        paths: StatePaths,
+        *,
+        drain: bool,
+        watch: Callable[[Snapshot], None] | None,
+        log_json: bool,
+        heartbeat: Heartbeat,
+    ) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._drain = drain
+        self._watch = watch
+        self._log_json = log_json
+        self._heartbeat = heartbeat
+        self._engine = open_engine(paths.database)
+        self._ledger = Ledger(self._engine)
+        self._board = Board(self._engine)
+        self._queue = JobQueue(self._engine)
+        self._stop = threading.Event()
+        self._look = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._inlets = [
+            Inlet(inbox, settings.recipes[inbox.recipe], self._ledger, self._board, drain=drain)
+            for inbox in settings.inboxes.values()
+        ]
+        self._admission = Admission.open(
+            dict(settings.inboxes),
+            settings.limits,
+            paths,
+            self._ledger,
+            self._queue,
+            open_catalogue(paths, os.path.dirname(settings.source or "")),
+        )
+        self._devices = self._choose_devices()
+        self._crew = Crew(self._devices, self._order, self._ledger, self._queue, self._board, forward=watch is not None)
+        self._reporter = Reporter(self._ledger, paths.database, dict(settings.inboxes), now=time.time())
+
+    def run(self, stop: threading.Event) -> Summary:
+        """Work until `stop` is set or, where draining, until nothing is runnable."""
+        started_s = time.monotonic()
+        self._clear_away()
+        log.info(
+            "service.started", version=__version__, inboxes=list(self._settings.inboxes), state_dir=self._paths.state
+        )
+        watcher = Watcher(
+            {inlet.inbox.name: inlet.inbox.path for inlet in self._inlets if inlet.habits.mode == "events"},
+            self._dirty,
+        )
+        try:
+            for inlet in self._inlets:
+                self._spawn(f"inlet-{inlet.inbox.name}", partial(inlet.run, self._stop, self._look))
+            self._spawn("admission", self._admit)
+            self._heartbeat.ready("watching")
+            self._loop(stop, watcher)
+        finally:
+            self._heartbeat.stopping()
+            self._stop.set()
+            self._look.set()
+            self._crew.stop()
+            watcher.stop()
+            for thread in self._threads:
+                thread.join(STUMBLE_S)
+            self._admission.close()
+            self._publish(final=True)
+            summary = self._reporter.summary()
+            self._queue.close()
+            self._engine.dispose()
+        why = "stopped" if stop.is_set() else "drained"
+        log.info("service.stopped", why=why, seconds=round(time.monotonic() - started_s, 1))
+        return summary
+
+    def _loop(self, stop: threading.Event, watcher: Watcher) -> None:
+        publish_s = prune_s = 0.0
+        while not stop.wait(TICK_S):
+            now_s = time.monotonic()
+            for name in watcher.tend(now_s):
+                log.debug("watcher.started", inbox=name)
+            self._queue.requeue_due(time.time())
+            self._crew.tend()
+            if self._watch is not None:
+                self._watch(self._reporter.snapshot(time.time()))
+            if now_s >= publish_s:
+                publish_s = now_s + PUBLISH_EVERY_S
+                self._publish(final=False)
+            if now_s >= prune_s:
+                prune_s = now_s + PRUNE_EVERY_S
+                self._queue.prune(time.time(), older_s=PRUNE_OLDER_S)
+            if self._drain and (self._nothing_runnable() or self._crew.hopeless):
+                return
+
+    def _nothing_runnable(self) -> bool:
+        """Asked in the order in which a file moves on, so that none slips through between two questions."""
+        if any(inlet.status.sweeps == 0 or inlet.status.moving for inlet in self._inlets):
+            return False
+        if any(self._ledger.candidates(inlet.inbox.name) for inlet in self._inlets):
+            return False
+        counts = self._ledger.counts()
+        return not any(states.get(state) for states in counts.values() for state in (State.QUEUED, State.RUNNING))
+
+    def _admit(self) -> None:
+        recheck_s = 0.0
+        while not self._stop.is_set():
+            self._look.wait(ADMISSION_EVERY_S)
+            self._look.clear()
+            now_s = time.monotonic()
+            recheck = now_s >= recheck_s
+            if recheck:
+                recheck_s = now_s + RECHECK_S
+            while not self._stop.is_set() and self._admission.step(recheck=recheck):
+                recheck = False
+
+    def _dirty(self, name: str) -> None:
+        for inlet in self._inlets:
+            if inlet.inbox.name == name:
+                inlet.dirty()
+
+    def _spawn(self, name: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guarded, args=(name, work), name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _guarded(self, name: str, work: Callable[[], None]) -> None:
+        """Run a thread's work for as long as the service lives: what nobody foresaw is told, and tried again."""
+        while not self._stop.is_set():
+            try:
+                work()
+            except Exception:
+                log.error("service.stumbled", thread=name, exc_info=True)
+                self._stop.wait(STUMBLE_S)
+
+    def _publish(self, *, final: bool) -> None:
+        self._crew.publish()
+        self._heartbeat.status("stopped" if final else self._reporter.line())
+
+    def _choose_devices(self) -> tuple[Device, ...]:
+        wanted = "auto" if self._settings.devices is None else [device.id for device in self._settings.devices]
+        wait = self._settings.on_no_device == "wait" and not self._drain
+        return choose_devices(wanted, list_devices(), wait=wait)
+
+    def _order(self, device: Device, alone: bool) -> WorkerOrder:
+        settings = self._settings
+        policy = next(
+            (one.vram for one in settings.devices or () if one.id in (device.id, device.alias)), settings.vram
+        )
+        ram_bytes = int(HostProbe().read().total_bytes * settings.ram_use_at_most)
+        return WorkerOrder(
+            state=self._paths.state,
+            scratch=self._paths.scratch,
+            config_dir=os.path.dirname(settings.source or ""),
+            device_id=device.id,
+            device_kind=device.kind,
+            capability=device.capability,
+            keep_free_bytes=policy.keep_free_bytes,
+            use_at_most=settings.ram_use_at_most if device.kind == "cpu" else policy.use_at_most,
+            ram_bytes=ram_bytes,
+            limits=settings.limits,
+            idle_exit_s=DRAIN_IDLE_EXIT_S if self._drain else settings.idle_exit_s,
+            outboxes={
+                inbox.name: Outbox(os.fsdecode(inbox.outbox), inbox.on_exists) for inbox in settings.inboxes.values()
+            },
+            log_json=self._log_json,
+            alone=alone,
+        )
+
+    def _clear_away(self) -> None:
+        """After a kill or a power cut: jobs go on, and what no job owns any more is removed."""
+        interrupted = recover(self._queue)
+        live = self._ledger.unfinished_ids()
+        for folder in (self._paths.spool, self._paths.scratch):
+            for name in os.listdir(folder):
+                if name.partition(".")[0] not in live:
+                    _remove(os.path.join(folder, name))
+        for inbox in self._settings.inboxes.values():
+            OutboxFolder(inbox.outbox).sweep(live)
+        if interrupted:
+            log.info("service.recovered", jobs=interrupted)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        os.unlink(path)

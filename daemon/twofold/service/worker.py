@@ -1,0 +1,164 @@
+"""A worker process: `python -m twofold.service.worker`, its order on standard input."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import shutil
+import signal
+import sys
+import threading
+import time
+
+import structlog
+
+from twofold.core.card import NetworkCard
+from twofold.core.errors import Interrupted
+from twofold.core.job import Job
+from twofold.core.retry import Outcome
+from twofold.core.states import State
+from twofold.device.governor import DeviceGovernor
+from twofold.device.inventory import Device, memory_probe
+from twofold.engine.factory import open_upscaler
+from twofold.jobs.board import Board
+from twofold.jobs.database import open_engine
+from twofold.jobs.ledger import Ledger
+from twofold.jobs.workflow import Worker
+from twofold.raster import Upscaler
+from twofold.service.admission import codec_limits, remove_quietly, say_ended
+from twofold.service.handler import Handler
+from twofold.service.lock import FileLock
+from twofold.service.making import Tools
+from twofold.service.networks import open_catalogue
+from twofold.service.order import WorkerOrder
+from twofold.service.paths import StatePaths
+from twofold.service.ram import RamGate
+from twofold.service.scratch import boot_id
+from twofold.telemetry.logs import configure
+
+log = structlog.get_logger()
+
+PR_SET_PDEATHSIG = 1
+ORPHAN_GRACE_S = 10.0
+
+
+def main() -> int:
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    order = WorkerOrder.from_json(_first_line())
+    configure(sys.stderr, json=order.log_json)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor decides
+    threading.Thread(target=_outlive_nobody, args=(stop,), daemon=True).start()
+    paths = StatePaths(order.state, order.scratch)
+    # A worker of a supervisor that was killed may still be reaching its checkpoint.
+    FileLock(os.path.join(order.state, f"worker-{order.device_id}.lock")).take(wait=True)
+    if stop.is_set():
+        return 0
+    engine = open_engine(paths.database)
+    ledger = Ledger(engine)
+    worker = Worker(
+        engine,
+        f"local/{order.device_id}",
+        _handler(order, paths, ledger, Board(engine), stop),
+        observer=lambda job_id, outcome, error: _ended(paths, ledger.get(job_id), outcome, error),
+        jitter=random.random,
+    )
+    why = worker.run(stop=stop, idle_exit_s=order.idle_exit_s, alone=order.alone)
+    if why == "stuck":
+        os._exit(0)  # no thread of ours can be joined; the job goes on in the next worker
+    return 0
+
+
+def _first_line() -> str:
+    """The order, read without a buffer: another thread waits for the end of the same input."""
+    line = bytearray()
+    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+        line += byte
+    return line.decode()
+
+
+def _handler(order: WorkerOrder, paths: StatePaths, ledger: Ledger, board: Board, stop: threading.Event) -> Handler:
+    device = Device(order.device_id, order.device_kind, "", 0, capability=order.capability)
+    loaded = LoadedNetworks(order.device_id)
+    governor = DeviceGovernor(
+        memory_probe(device, loaded.memory),
+        order.policy,
+        kind=order.device_kind,
+        device=order.device_id,
+        clock=time.monotonic,
+        capability=order.capability,
+    )
+
+    def check() -> None:
+        if stop.is_set():
+            raise Interrupted
+
+    tools = Tools(
+        card=open_catalogue(paths, order.config_dir).resolve,
+        upscaler=loaded.open,
+        governor=governor,
+        device=threading.Lock(),
+        limits=codec_limits(order.limits),
+        boot_id=boot_id(),
+        check=check,
+    )
+    return Handler(ledger, board, paths, order.outboxes, order.limits, tools, RamGate(order.ram_bytes))
+
+
+class LoadedNetworks:
+    """The networks that this worker has on its device; opened once, by the thread that holds the device."""
+
+    def __init__(self, device_id: str) -> None:
+        self._device_id = device_id
+        self._open: dict[str, Upscaler] = {}
+
+    def open(self, card: NetworkCard) -> Upscaler:
+        key = card.full_name + card.sha256
+        if key not in self._open:
+            started_s = time.monotonic()
+            self._open[key] = open_upscaler(card, self._device_id)
+            log.info(
+                "network.loaded",
+                model=card.full_name,
+                device=self._device_id,
+                seconds=round(time.monotonic() - started_s, 3),
+            )
+        return self._open[key]
+
+    def memory(self) -> tuple[int, int]:
+        """(reserved, allocated) bytes of the caching allocator."""
+        return next((network.memory() for network in self._open.values() if hasattr(network, "memory")), (0, 0))
+
+
+def _ended(paths: StatePaths, job: Job, outcome: Outcome, error: BaseException) -> None:
+    """Tell what became of a job that was not delivered; one that is over leaves nothing behind."""
+    if outcome.state in (State.RETRYING, State.WAITING):
+        log.warning(
+            "job.retried",
+            job=job.id,
+            inbox=job.inbox,
+            path=job.path,
+            code=outcome.reason.code,
+            text=outcome.reason.text,
+            next_at=job.next_at,
+            exc_info=error.__cause__,
+        )
+    else:
+        remove_quietly(paths.spooled(job.id))
+        shutil.rmtree(os.path.join(paths.scratch, job.id), ignore_errors=True)
+        say_ended(job, outcome.state, outcome.reason)
+
+
+def _outlive_nobody(stop: threading.Event) -> None:
+    """Standard input ends when the supervisor does: reach a checkpoint, and leave whatever happens."""
+    while os.read(0, 1):
+        pass
+    stop.set()
+    time.sleep(ORPHAN_GRACE_S)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
