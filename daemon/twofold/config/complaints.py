@@ -50,7 +50,8 @@ def _judged(kind: str, detail: ErrorDetails, value: Any) -> tuple[str, str]:
         return _sentence(str(context["error"])), ""
     if kind == "literal_error":
         words = context["expected"].replace("'", "")
-        return f"Must be {words}", did_you_mean(str(value), words.replace(" or ", ", ").split(", "))
+        known = words.replace(" or ", ", ").split(", ")
+        return f"Must be {words}", did_you_mean(value, known) if isinstance(value, str) else ""
     return _TEXTS.get(kind) or _sentence(detail["msg"].removeprefix("Input should ")), ""
 
 

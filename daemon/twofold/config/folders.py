@@ -42,11 +42,12 @@ def read_mounts() -> tuple[Mount, ...]:
 
 def read_folders(settings: Settings, mounts: tuple[Mount, ...]) -> list[Folder]:
     """All folders of the settings with their identities, as `core.overlap` compares them."""
-    state, scratch = os.fsencode(settings.state_dir), os.fsencode(settings.scratch_dir)
-    folders = [_folder("state", "", state, mounts), _folder("scratch", "", scratch, mounts)]
+    folders = []
     for inbox in settings.inboxes.values():
         folders.append(_folder("inbox", inbox.name, inbox.path, mounts))
         folders.append(_folder("outbox", inbox.name, inbox.outbox, mounts))
+    folders.append(_folder("state", "", os.fsencode(settings.state_dir), mounts))
+    folders.append(_folder("scratch", "", os.fsencode(settings.scratch_dir), mounts))
     return folders
 
 

@@ -101,7 +101,7 @@ class TargetSection(Section):
 
 
 class SaveAsSection(Section):
-    """How results are written."""
+    """Format and quality of results."""
 
     format: SaveFormat = _key("keep", "keep (the source's) | jpeg | png | webp | tiff | avif | jxl")
     quality: int = _key(95, "1 to 100; concerns lossy formats only.", ge=1, le=100)

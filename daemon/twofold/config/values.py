@@ -46,7 +46,7 @@ def _text(value: Any) -> str:
 def _path(value: Any) -> str:
     text = _text(value)
     if text.startswith("~") and text != "~" and not text.startswith("~/"):
-        raise ValueError("of another user (~name) is not supported; write the path out")
+        raise ValueError("must not start with another user's ~name; write the path out")
     return text
 
 
@@ -65,13 +65,7 @@ def _scale(value: Any) -> Fraction:
 
 
 def _share(value: Any) -> Fraction:
-    text = _written(value)
-    try:
-        return parse_share(text)
-    except ValueError:
-        if re.fullmatch(r"\d{1,3}(\.\d{1,6})?", text, re.ASCII):
-            raise ValueError(f"must be a percentage; write {text}% or what you meant with a percent sign") from None
-        raise
+    return parse_share(_written(value))
 
 
 def _device_id(value: Any) -> str:

@@ -58,7 +58,7 @@ def overlaps(folders: list[Folder]) -> Iterator[Overlap]:
     another's file.
     """
     for first, second in combinations(folders, 2):
-        text = _conflict(first, second) or _conflict(second, first)
+        text = _conflict(second, first) or _conflict(first, second)
         if text:
             yield Overlap(second, text)
     yield from _cycles(folders)

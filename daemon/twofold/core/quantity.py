@@ -96,26 +96,3 @@ def parse_share(text: str) -> Fraction:
     if not 0 < share <= 1:
         raise ValueError("must be above 0% and at most 100%")
     return share
-
-
-def size_text(size_bytes: int) -> str:
-    """Exact text in the largest unit that divides it; `parse_size_bytes` reads it back."""
-    return _exact(Fraction(size_bytes), {unit: Fraction(factor) for unit, factor in SIZE_UNITS.items()}) or "0B"
-
-
-def duration_text(milliseconds: int) -> str:
-    """Exact text in the largest unit that divides it; `parse_duration_s` reads it back."""
-    return _exact(Fraction(milliseconds, 1000), DURATION_UNITS) or "0s"
-
-
-def share_text(share: Fraction) -> str:
-    """A percentage; exact where it has a short decimal form."""
-    return f"{float(share * 100):.10g}%"
-
-
-def _exact(value: Fraction, units: dict[str, Fraction]) -> str:
-    for unit, factor in sorted(units.items(), key=lambda item: item[1], reverse=True):
-        quotient = value / factor
-        if quotient and quotient.denominator == 1:
-            return f"{quotient.numerator}{unit}"
-    return ""
