@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
@@ -12,7 +14,8 @@ from twofold.raster import Upscaler
 def open_upscaler(card: NetworkCard, device: str, threads: int | None = None) -> Upscaler:
     """A loaded network on `device` ("cpu", or a CUDA name: the one GPU that this process sees).
 
-    Raises TwofoldError: MISSING_MODEL, MODEL_CHANGED, BAD_NETWORK, NO_DEVICE.
+    `threads` defaults to the processors this process may use.
+    Raises TwofoldError: MISSING_MODEL, MODEL_CHANGED, BAD_NETWORK, NO_DEVICE, OUT_OF_MEMORY.
     """
     if card.backend == "identity":
         return ReplicatingUpscaler(card)
@@ -24,3 +27,11 @@ def open_upscaler(card: NetworkCard, device: str, threads: int | None = None) ->
     from twofold.engine.torch_backend import open_torch
 
     return open_torch(card, device, threads)
+
+
+def allocator_bytes() -> tuple[int, int]:
+    """(reserved, allocated) bytes of this process's CUDA caching allocator; (0, 0) before anything was put on a GPU."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0, 0
+    return torch.cuda.memory_reserved(), torch.cuda.memory_allocated()

@@ -13,7 +13,6 @@ from twofold.engine.load import RGB, Network
 
 EXACT_LIMIT_PX = 64
 """Radii up to this are exact; the largest probe picture follows from it."""
-FIRST_PROBE_PX = 24
 APPROXIMATE_HALO_PX = 48
 """Halo of networks that look further, or everywhere: users saw seams at 10, none at 32-48 (facts/governor.md §5)."""
 SEAM_SIDE_PX = 96
@@ -38,25 +37,25 @@ def measure_halo(network: Network) -> Halo:
     A network that looks further than EXACT_LIMIT_PX, or pools over the whole picture, is not exact: it gets a
     generous halo.
     """
-    probe = copy.deepcopy(network.module).double()
-    for reach_px in (FIRST_PROBE_PX, EXACT_LIMIT_PX):
-        radius_px = _radius_px(network, probe, reach_px)
-        if radius_px is not None:
-            return Halo(radius_px, exact=True)
+    radius_px = _radius_px(network)
+    if radius_px is not None:
+        return Halo(radius_px, exact=True)
     halo_px = network.whole_px(APPROXIMATE_HALO_PX)
     return Halo(halo_px, exact=False, error=seam_error(network, halo_px))
 
 
-def _radius_px(network: Network, probe: torch.nn.Module, reach_px: int) -> int | None:
-    """The radius where it is at most `reach_px`, else None."""
+def _radius_px(network: Network) -> int | None:
+    """The radius where it is at most EXACT_LIMIT_PX, else None."""
+    probe = copy.deepcopy(network.module).double()
+    # Always the full size: dilated convolutions skip pixels, and a NaN may fall beside a smaller one unseen.
+    side_px = network.whole_px(2 * (EXACT_LIMIT_PX + 1) + 2 * network.alignment)
+    middle = side_px // 2 // network.alignment * network.alignment
     # One phase at a time: an all-NaN answer ends the search after one run. Rows and columns are independent in every
     # architecture (convolutions, unshuffles, windows), so the diagonal phases cover each axis' phases.
     radius_px = 0
-    side_px = network.whole_px(2 * (reach_px + 1) + 2 * network.alignment)
-    middle = side_px // 2 // network.alignment * network.alignment
     for phase in range(network.alignment):
         spread_px = _spread_px(network, probe, side_px, middle + phase)
-        if spread_px > reach_px:
+        if spread_px > EXACT_LIMIT_PX:
             return None
         radius_px = max(radius_px, spread_px)
     return radius_px

@@ -14,15 +14,14 @@ OUT_OF_MEMORY_TEXTS = (
     "DefaultCPUAllocator: not enough memory",
 )
 """Texts of RuntimeErrors that libraries below torch raise where an allocation failed (facts/governor.md §2)."""
-FATAL_TEXTS = ("illegal", "unspecified launch", "device-side assert", "device lost", "ECC")
-"""Texts of errors that leave the CUDA context unusable: the worker must end, smaller tiles would not help."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True where the same work may pass with smaller tiles; any other error must not be retried in this process."""
+    """True where the same work may pass with smaller tiles.
+
+    Any other CUDA error (illegal access, failed launch, lost device) leaves the process's context unusable: the worker
+    must end, and smaller tiles would not help.
+    """
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    if not isinstance(error, RuntimeError) or isinstance(error, torch.AcceleratorError):
-        return False
-    text = str(error)
-    return any(part in text for part in OUT_OF_MEMORY_TEXTS) and not any(part in text for part in FATAL_TEXTS)
+    return isinstance(error, RuntimeError) and any(part in str(error) for part in OUT_OF_MEMORY_TEXTS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,8 @@ from twofold.core.geometry import Rect
 from twofold.core.memory import PassPlan
 from twofold.core.protocols import Governor
 from twofold.core.tiles import Tile
-from twofold.raster import Upscaler
+from twofold.raster import Samples, Upscaler
 
-Samples = NDArray[Any]
 PlacedTile = tuple[int, Tile]  # and the index of its band
 
 

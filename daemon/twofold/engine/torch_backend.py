@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 SAMPLES = {8: torch.uint8, 16: torch.uint16}
 PROBE_SIDE_PX = 64
 
+Answer = TypeVar("Answer")
+
 
 class TorchUpscaler:
     """A network on a device (see raster.Upscaler). `dtype` is the number format it settled on.
@@ -39,34 +42,28 @@ class TorchUpscaler:
         self._network = network
         self._device = device
         self._modules: dict[DType, torch.nn.Module] = {}
-        if dtype != "float32" and not self._finite_on_probe():
+        if dtype != "float32" and not self._guarded(self._finite_on_probe):
             # Some cards (GTX 16xx) give NaN in half precision; asked once, so that it does not cost each batch twice.
             self._modules.clear()
             self.dtype = "float32"
 
     def run(self, tiles: NDArray[Any], depth: int) -> NDArray[Any]:
         """See raster.Upscaler.run; grey goes in three times and comes back as the mean."""
+        return self._guarded(lambda: self._run(tiles, depth))
+
+    def _guarded(self, work: Callable[[], Answer]) -> Answer:
+        """The answer of `work`; a refusal of memory becomes OutOfDeviceMemory, once what it held is given back."""
         try:
-            return self._run(tiles, depth)
+            return work()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             text = str(error)
-        # Outside the except block: the error's traceback holds the failed batch's tensors alive.
-        self.release()
-        raise OutOfDeviceMemory(Code.OUT_OF_MEMORY, text)
-
-    def memory(self) -> tuple[int, int]:
-        """(reserved, allocated) bytes of the caching allocator; (0, 0) on a CPU."""
-        if self._device.type != "cuda":
-            return 0, 0
-        return torch.cuda.memory_reserved(self._device), torch.cuda.memory_allocated(self._device)
-
-    def release(self) -> None:
-        """Give cached blocks back to the device."""
+        # Outside the except block: until here the error's traceback held the failed batch's tensors alive.
         gc.collect()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+        raise OutOfDeviceMemory(Code.OUT_OF_MEMORY, text)
 
     def _run(self, tiles: NDArray[Any], depth: int) -> NDArray[Any]:
         with torch.inference_mode():
@@ -120,7 +117,7 @@ def open_torch(card: NetworkCard, device: str, threads: int | None = None) -> To
 
     A worker sees one GPU only (CUDA_VISIBLE_DEVICES holds its UUID), so every CUDA name means that one.
     `threads` defaults to the processors this process may use. Raises TwofoldError: MISSING_MODEL, MODEL_CHANGED,
-    BAD_NETWORK, NO_DEVICE.
+    BAD_NETWORK, NO_DEVICE, OUT_OF_MEMORY.
     """
     network = load_network(read_verified(card.file, card.sha256), card.full_name)
     if device == "cpu":

@@ -1,0 +1,84 @@
+"""Stand-ins with state: governors that remember what they were asked, upscalers that run out of memory on cue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twofold.core.card import NetworkCard
+from twofold.core.codes import Code
+from twofold.core.errors import OutOfDeviceMemory, TwofoldError
+from twofold.core.geometry import Size
+from twofold.core.memory import PassPlan
+from twofold.core.tiles import plan_tiles
+
+
+def make_plan(card: NetworkCard, source: Size, tile_px: int, batch: int = 1) -> PassPlan:
+    tiles = plan_tiles(
+        source,
+        tile_px=tile_px,
+        halo_px=card.halo_px,
+        alignment=card.alignment,
+        scale=card.scale,
+        minimum_px=card.minimum_px,
+    )
+    return PassPlan(tiles, batch, "float32", need_bytes=0, budget_bytes=0, seconds=0.0, why="a test")
+
+
+@dataclass
+class PatientGovernor:
+    """Halves the batch, then takes a fifth off the tile, and says no below `smallest_px`; keeps what was completed."""
+
+    smallest_px: int = 0
+    completed_px: list[int] = field(default_factory=list)
+    replans: int = 0
+
+    def plan(self, card: NetworkCard, source: Size) -> PassPlan:
+        return make_plan(card, source, max(source))
+
+    def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:
+        self.replans += 1
+        if plan.batch > 1:
+            return replace(plan, batch=plan.batch // 2)
+        tile_px = max(plan.tiles.tile) * 4 // 5
+        if tile_px < max(self.smallest_px, 2 * (card.halo_px + card.alignment)):
+            raise TwofoldError(Code.LOW_MEMORY, "the floor of this fake")
+        return make_plan(card, plan.tiles.source, tile_px)
+
+    def completed(self, card: NetworkCard, plan: PassPlan, *, batch_px: int, seconds: float) -> None:
+        self.completed_px.append(batch_px)
+
+
+@dataclass
+class FailingUpscaler:
+    """Repeats pixels like `identity`, but runs out of memory at the runs numbered in `failures` (from 0)."""
+
+    card: NetworkCard
+    failures: Iterable[int] = ()
+    runs: int = 0
+
+    def run(self, tiles: NDArray[Any], depth: int) -> NDArray[Any]:
+        number, self.runs = self.runs, self.runs + 1
+        if number in set(self.failures):
+            raise OutOfDeviceMemory(Code.OUT_OF_MEMORY, f"run {number}")
+        return tiles.repeat(self.card.scale, axis=1).repeat(self.card.scale, axis=2)
+
+
+class CountingArray(np.ndarray):  # type: ignore[type-arg]  # any samples
+    """An array that counts how often each of its pixels was written."""
+
+    writes: NDArray[np.int64]
+
+    @classmethod
+    def zeros_counted(cls, shape: tuple[int, int, int]) -> CountingArray:
+        array = np.zeros(shape, np.uint16).view(cls)
+        array.writes = np.zeros(shape[:2], np.int64)
+        return array
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.writes[key] += 1
+        super().__setitem__(key, value)
