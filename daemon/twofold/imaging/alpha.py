@@ -1,4 +1,4 @@
-"""Transparency: colours under transparent pixels, and alpha that was multiplied into them."""
+"""Transparency: colours under transparent pixels."""
 
 from __future__ import annotations
 
@@ -57,18 +57,6 @@ def _averages(sums: Samples) -> Samples:
     weight = sums[..., -1:]
     result: Samples = sums[..., :-1] / np.where(weight > 0, weight, 1)
     return result
-
-
-def unpremultiply(raster: Samples, alpha: Samples) -> None:
-    """Divide alpha back out of the colours, in place, rounded once; transparent pixels keep what they have."""
-    top = full_range(raster.dtype)
-    rows = _band_rows(raster)
-    for y in range(0, len(raster), rows):
-        weight = alpha[y : y + rows].astype(np.uint64)
-        band = raster[y : y + rows]
-        visible = np.broadcast_to(weight > 0, band.shape)
-        whole = (band.astype(np.uint64) * top + weight // 2) // np.maximum(weight, 1)
-        band[visible] = np.minimum(whole, top).astype(raster.dtype)[visible]
 
 
 def is_opaque(alpha: Samples) -> bool:

@@ -32,6 +32,7 @@ _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",  # each arena reserves address space
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "VIPS_DISC_THRESHOLD": "1000g",  # it may write no temporary files
     "VIPS_CONCURRENCY": str(protocol.CODEC_THREADS),
 }
 

@@ -26,8 +26,6 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     decode_into(data, header, raster, coverage)
     opaque = coverage is None or transparency.is_opaque(coverage)
     if coverage is not None and not opaque:
-        if header.mode in ("La", "RGBa"):
-            transparency.unpremultiply(raster, coverage)
         transparency.dilate_colours(raster, coverage)
     metadata = inspection.metadata.to_json()
     if header.mode in ("CMYK", "LAB"):

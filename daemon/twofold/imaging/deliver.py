@@ -107,7 +107,7 @@ class Outbox:
             for name in names:
                 if not os.path.lexists(self._absolute(name)):
                     return name
-                if on_exists in ("overwrite_own", "suffix") and self._is_ours(name, ours):
+                if on_exists == "overwrite_own" and self._is_ours(name, ours):
                     return name
         raise _exists(wanted)
 
@@ -146,6 +146,11 @@ class Outbox:
         if self._holds(intent.temp, intent.sha256, intent.size):
             return self.publish(intent, ours)
         return None
+
+    def stands(self, output: Output) -> bool:
+        """True where a delivered result still has its name and every byte."""
+        with self._explained("look at", output.path):
+            return self._holds(output.path, output.sha256, output.size)
 
     def discard(self, path: bytes) -> None:
         """Remove a temporary file, if it is there; only names that Twofold gives are removed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from twofold.raster import Samples
 
 _FORMATS = ("GIF", "BMP", "AVIF")
+# Pillow does not count the classes of its exceptions on broken files among its promises.
+_REFUSALS = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+)
 _GREY = ("1", "L", "LA")
 
 
@@ -54,7 +67,7 @@ def decode(data: FileBytes, header: PictureHeader) -> Samples:
     mode = ("L" if header.channels == 1 else "RGB") + ("A" if header.alpha else "")
     try:
         samples = np.asarray(image.convert(mode))
-    except (OSError, SyntaxError, ValueError) as error:
+    except _REFUSALS as error:
         raise damaged(str(error)) from None
     return samples if samples.ndim == 3 else samples[:, :, None]
 
@@ -68,7 +81,7 @@ def _open(data: FileBytes) -> Image.Image:
             image = Image.open(io.BytesIO(data[: len(data)]), formats=_FORMATS)
         except UnidentifiedImageError:
             raise damaged("its header cannot be read") from None
-        except (OSError, SyntaxError, ValueError) as error:
+        except _REFUSALS as error:
             raise damaged(str(error)) from None
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"):
         raise unsupported(f"a picture of mode {image.mode}")

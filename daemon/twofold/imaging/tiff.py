@@ -17,6 +17,7 @@ _SAMPLES, _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _EXTRA, _FORMAT, _DNG = 277, 282,
 _DESCRIPTIVE = frozenset({270, 271, 272, 305, 306, 315, 316, 33432, *range(40091, 40096)})
 _MAKER_NOTE, _INTEROP_IFD = 0x927C, 0xA005
 _KINDS = {0: ("L", 1), 1: ("L", 1), 2: ("RGB", 3), 3: ("P", 1), 5: ("CMYK", 4), 6: ("YCbCr", 3), 8: ("LAB", 3)}
+_SAMPLE_KINDS = {1: "integer", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
@@ -92,11 +93,11 @@ def _check_pieces(
 def _kind(
     photometric: int, samples: int, extra: tuple[int, ...], bits: set[int], formats: set[int]
 ) -> tuple[str, bool, int]:
-    """Mode, alpha and depth. "La" and "RGBa" name alpha that was multiplied into the colours."""
+    """Mode, alpha and depth. "La" and "RGBa" name alpha that was multiplied into the colours (libvips divides it out)."""
     if photometric not in _KINDS:
         raise unsupported(f"a TIFF of photometric kind {photometric}")
     if formats != {1} or len(bits) != 1 or not bits <= {1, 2, 4, 8, 16}:
-        raise unsupported(f"a TIFF with samples of {sorted(bits)} bits, kind {sorted(formats)}")
+        raise unsupported(f"a TIFF with {_SAMPLE_KINDS.get(max(formats), 'unknown')} samples of {max(bits)} bits")
     mode, colours = _KINDS[photometric]
     if samples < colours:
         raise damaged("it has too few samples")

@@ -1,0 +1,83 @@
+"""Small real pictures, and ways to put them through the codec in this process or in a child."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from twofold.imaging import decode
+from twofold.imaging.codec import Decoded
+from twofold.imaging.inspection import inspect
+from twofold.imaging.metadata import Metadata
+from twofold.imaging.shared_raster import SharedRaster
+from twofold.raster import Samples
+
+WIDTH, HEIGHT = 37, 23
+
+ICC_RGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+ICC_GREY = ICC_RGB[:16] + b"GRAY" + ICC_RGB[20:]  # enough of a grey profile to be carried
+
+
+def gradient(channels: int, depth: int, *, width: int = WIDTH, height: int = HEIGHT) -> Samples:
+    """(H, W, C): smooth, so that lossy formats keep it, and without any symmetry."""
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [
+        0.15 + 0.6 * x / width + 0.2 * y / height,
+        0.9 - 0.7 * y / height,
+        0.2 + 0.3 * (x + 2 * y) / (width + 2 * height),
+    ]
+    top = 2**depth - 1
+    return np.stack([np.rint(plane * top) for plane in planes[:channels]], axis=2).astype(f"u{depth // 8}")
+
+
+def noise(channels: int, depth: int, *, width: int = WIDTH, height: int = HEIGHT) -> Samples:
+    return np.random.default_rng(7).integers(0, 2**depth, (height, width, channels), dtype=f"u{depth // 8}")
+
+
+def saved(image: Image.Image, format_: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+def photo(channels: int = 3) -> Image.Image:
+    samples = gradient(channels, 8)
+    return Image.fromarray(samples if channels > 1 else samples[:, :, 0])
+
+
+def decoded(data: bytes) -> Decoded:
+    """The whole picture, decoded in this process: the same operation as in a child, without its start-up."""
+    header = inspect(data).header
+    raster = SharedRaster.create(header.size, header.channels, header.depth)
+    alpha = SharedRaster.create(header.size, 1, header.depth) if header.alpha else None
+    source = memory_file(data)
+    request = {"source": source, "header": header.to_json(), "raster": raster.to_json()}
+    result = decode.operate(request | {"alpha": None if alpha is None else alpha.to_json()})
+    os.close(source)
+    return Decoded(raster, alpha, result["opaque"], Metadata.from_json(result["metadata"]))
+
+
+def memory_file(data: bytes) -> int:
+    """A descriptor of a file that holds the bytes; the caller closes it."""
+    fd = os.memfd_create("picture")
+    os.write(fd, data)
+    return fd
+
+
+def contents(fd: int) -> bytes:
+    return os.pread(fd, os.fstat(fd).st_size, 0)
+
+
+def png(ihdr: tuple[int, int, int, int], *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of width, height, bits and colour type, with the chunks given."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", *ihdr, 0, 0, 0)), *(chunk(*one) for one in chunks)]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")

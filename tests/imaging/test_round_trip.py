@@ -1,0 +1,168 @@
+"""Every format x mode x depth: written by a child, verified by another, and read back."""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+
+import numpy as np
+import pytest
+
+from tests.imaging.pictures import ICC_GREY, ICC_RGB, contents, decoded, gradient, noise
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
+from twofold.core.formats import FORMATS
+from twofold.core.recipe import SaveAs
+from twofold.imaging import codec
+from twofold.imaging.codec import Limits
+from twofold.imaging.inspection import inspect
+from twofold.imaging.metadata import Metadata
+from twofold.imaging.shared_raster import SharedRaster
+
+WRITABLE = [name for name, format_ in FORMATS.items() if format_.writable]
+CASES = [
+    (name, channels, depth, alpha)
+    for name, channels, depth, alpha in product(WRITABLE, (1, 3), (8, 16), (False, True))
+    if FORMATS[name].alpha or not alpha
+]
+
+
+def written(
+    fd: int, name: str, raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata
+) -> tuple[str, ...]:
+    warnings = codec.encode(raster, alpha, metadata, name, SaveAs(), fd)
+    codec.verify(fd, name, SaveAs(), raster, alpha)
+    return warnings
+
+
+@pytest.fixture
+def fd():
+    made = os.memfd_create("result")
+    yield made
+    os.close(made)
+
+
+@pytest.mark.parametrize(("name", "channels", "depth", "alpha"), CASES)
+def test_what_is_written_is_read_back(fd: int, name: str, channels: int, depth: int, alpha: bool) -> None:
+    samples = gradient(channels, depth)
+    cover = noise(1, depth)
+    raster = SharedRaster.copy_of(samples)
+    coverage = SharedRaster.copy_of(cover) if alpha else None
+    icc = ICC_GREY if channels == 1 else ICC_RGB
+    warnings = written(fd, name, raster, coverage, Metadata(icc=icc, dpi=(300.0, 150.0)))
+
+    header = inspect(contents(fd)).header
+    assert header.size == raster.size
+    assert header.channels == (channels if FORMATS[name].grey else 3)
+    assert header.depth == min(depth, FORMATS[name].depth)
+    assert header.alpha is alpha
+    back = decoded(contents(fd))
+    kept = FORMATS[name].grey or channels == 3
+    assert back.metadata.icc == (icc if kept else None)
+    assert bool(warnings) is not kept
+    if name != "webp":
+        assert back.metadata.dpi == pytest.approx((300.0, 150.0), abs=0.02)  # PNG counts pixels per metre
+    if FORMATS[name].lossless:
+        visible = np.broadcast_to(cover > 0, samples.shape) if alpha else slice(None)
+        assert np.array_equal(back.raster.array()[visible], samples[visible])
+    else:
+        meant = samples.astype(float) / (2**depth - 1) * 255
+        visible = np.broadcast_to(cover > 0, meant.shape)[:, :, :1] if alpha else np.ones((*meant.shape[:2], 1), bool)
+        assert np.abs(back.raster.array() - meant)[visible[:, :, 0]].mean() < 3
+    if alpha:
+        assert back.alpha is not None
+        meant_alpha = cover if header.depth == depth else (cover.astype(np.uint32) * 255 + 32767) // 65535
+        assert np.array_equal(back.alpha.array(), meant_alpha)
+        assert not back.opaque
+    back.close()
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_the_same_input_gives_the_same_bytes(fd: int, name: str) -> None:
+    raster = SharedRaster.copy_of(noise(3, 8))
+    again = os.memfd_create("again")
+    for result in (fd, again):
+        codec.encode(raster, None, Metadata(icc=ICC_RGB, xmp=b"<x/>"), name, SaveAs(), result)
+    assert contents(fd) == contents(again)
+    os.close(again)
+
+
+def test_opaque_alpha_stays_and_is_told(fd: int) -> None:
+    raster = SharedRaster.copy_of(noise(3, 8))
+    opaque = SharedRaster.copy_of(np.full((raster.height, raster.width, 1), 255, np.uint8))
+    written(fd, "png", raster, opaque, Metadata())
+    back = codec.decode(fd, codec.probe(fd, Limits()), Limits())
+    assert back.opaque
+    assert back.alpha is not None
+    assert (back.alpha.array() == 255).all()
+    back.close()
+
+
+def test_pixels_may_go_to_scratch_files(fd: int, tmp_path) -> None:
+    samples = noise(3, 16)
+    written(fd, "tiff", SharedRaster.copy_of(samples), None, Metadata())
+    with open(tmp_path / "scratch", "w+b") as scratch:
+        back = codec.decode(fd, codec.probe(fd, Limits()), Limits(), raster_fd=scratch.fileno())
+        assert back.raster.fd == scratch.fileno()
+    assert np.array_equal(np.fromfile(tmp_path / "scratch", np.uint16).reshape(samples.shape), samples)
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_a_result_of_other_pixels_is_refused(fd: int, name: str) -> None:
+    codec.encode(SharedRaster.copy_of(gradient(3, 8)), None, Metadata(), name, SaveAs(), fd)
+    other = SharedRaster.copy_of(gradient(3, 8)[:, ::-1].copy())
+    with pytest.raises(TwofoldError) as caught:
+        codec.verify(fd, name, SaveAs(), other, None)
+    assert caught.value.code is Code.VERIFY_FAILED
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_a_torn_result_is_refused(fd: int, name: str) -> None:
+    raster = SharedRaster.copy_of(noise(3, 8, width=200, height=300))
+    codec.encode(raster, None, Metadata(), name, SaveAs(), fd)
+    os.ftruncate(fd, os.fstat(fd).st_size * 2 // 3)
+    with pytest.raises(TwofoldError) as caught:
+        codec.verify(fd, name, SaveAs(), raster, None)
+    assert caught.value.code is Code.VERIFY_FAILED
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "alpha", "code"),
+    [
+        ("webp", (16384, 1), False, Code.FORMAT_LIMIT),
+        ("jpeg", (65501, 1), False, Code.FORMAT_LIMIT),
+        ("jpeg", (9, 9), True, Code.NEEDS_BACKGROUND),
+    ],
+)
+def test_what_a_format_cannot_hold_is_refused(
+    fd: int, name: str, size: tuple[int, int], alpha: bool, code: Code
+) -> None:
+    raster = SharedRaster.copy_of(noise(1, 8, width=size[0], height=size[1]))
+    with pytest.raises(TwofoldError) as caught:
+        codec.encode(raster, raster if alpha else None, Metadata(), name, SaveAs(), fd)
+    assert caught.value.code is code
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_a_full_disk_is_told(tmp_path, name: str) -> None:
+    """/dev/full would not do: results are regular files. A file size limit gives the same kind of refusal."""
+    import subprocess
+    import sys
+
+    script = f"""
+import os, resource
+from tests.imaging.pictures import noise
+from twofold.core.errors import TwofoldError
+from twofold.core.recipe import SaveAs
+from twofold.imaging import codec
+raster = codec.SharedRaster.copy_of(noise(3, 8, width=300, height=300))
+fd = os.open({str(tmp_path / "result")!r}, os.O_RDWR | os.O_CREAT)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    codec.encode(raster, None, codec.Metadata(), {name!r}, SaveAs(), fd)
+except TwofoldError as error:
+    print(error.code, error.retryable)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "disk_full True\n", done.stderr
