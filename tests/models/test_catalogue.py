@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -200,10 +201,13 @@ def test_the_engine_measures_in_a_child_and_says_why_not(tmp_path: Path) -> None
     assert code_of(lambda: measure_in_child(str(path))) is Code.BAD_NETWORK
 
 
-def test_shipped_cards_match_their_files(tmp_path: Path) -> None:
-    """Whatever networks this tree holds: each card is whole, and its file is the one it was measured on."""
+def test_shipped_cards_say_what_measuring_says(tmp_path: Path) -> None:
+    """Whatever networks this tree holds: a card that lacks a figure (half, live bytes) would be planned wrongly."""
     shipped = Catalogue(Places(*[str(tmp_path)] * 3), measure_in_child)
     for card in shipped.list_cards():
         assert shipped.resolve(card.full_name) == card
         assert card.license
-        assert card.intended_use
+        measured = measure_in_child(card.file)
+        own = {key: getattr(card, key) for key in ("name", "version", "license", "intended_use")}
+        assert card == replace(measured, **own, mflop_per_px=card.mflop_per_px)
+        assert card.mflop_per_px == pytest.approx(measured.mflop_per_px, rel=0.05)
