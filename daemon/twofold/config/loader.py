@@ -1,22 +1,25 @@
-"""Finds the configuration, reads it, and gives settings or every mistake at once."""
+"""Finds the configuration, reads it, and gives settings or every mistake at once.
+
+What `find_state_dir` does not need is imported where it is used: pydantic alone takes a quarter of a second.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twofold.config import locations
 from twofold.config.document import MAX_DOCUMENT_BYTES, Document, parse_document
 from twofold.config.environment import overlay
-from twofold.config.folders import read_folders, read_mounts
 from twofold.config.locations import Surroundings
 from twofold.config.mistake import ConfigError, KeyPath, Mistake, key_text
 from twofold.config.rules import broken_rules
 from twofold.core.codes import Code
-from twofold.core.overlap import ROLE_KEYS, Folder, overlaps
-from twofold.core.settings import Settings
+
+if TYPE_CHECKING:
+    from twofold.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def load(option: str | None, surroundings: Surroundings, *, required: bool = Tru
     names no key either, `required` decides between an error and the defaults. Raises ConfigError.
     """
     written = read(option, surroundings, required=required)
-    settings = settle(written, surroundings)
+    settings = check(written, surroundings)
     found = tuple(_overlaps(settings, written))
     if found:
         raise ConfigError(found)
@@ -80,9 +83,9 @@ def find(option: str | None, surroundings: Surroundings) -> str | None:
     return named or next((path for path in locations.candidates(surroundings) if os.path.exists(path)), None)
 
 
-def settle(written: Written, surroundings: Surroundings) -> Settings:
+def check(written: Written, surroundings: Surroundings) -> Settings:
     """Check everything that was written; no disk is touched. Raises ConfigError with all mistakes."""
-    from pydantic import ValidationError  # a quarter of a second, which `status` does without
+    from pydantic import ValidationError
 
     from twofold.config.complaints import complaints
     from twofold.config.convert import to_settings
@@ -125,14 +128,13 @@ def _read_file(path: str) -> Document:
 
 
 def _overlaps(settings: Settings, written: Written) -> Iterator[Mistake]:
+    from twofold.config.folders import read_folders, read_mounts
+    from twofold.core.overlap import ROLE_KEYS, overlaps
+
     for overlap in overlaps(read_folders(settings, read_mounts())):
-        path = _key_path(overlap.folder)
+        key, inbox = ROLE_KEYS[overlap.folder.role], overlap.folder.inbox
+        path: KeyPath = ("inboxes", inbox, key) if inbox else (key,)
         yield written.mistake(path, overlap.text, Code.FOLDERS_OVERLAP.hint, Code.FOLDERS_OVERLAP)
-
-
-def _key_path(folder: Folder) -> KeyPath:
-    key = ROLE_KEYS[folder.role]
-    return ("inboxes", folder.inbox, key) if folder.inbox else (key,)
 
 
 def _ordered(mistakes: Iterable[Mistake]) -> list[Mistake]:
