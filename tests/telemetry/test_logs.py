@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from twofold.telemetry.logs import SELF_HANDLING_LOGGERS, configure
+from twofold.telemetry.logs import SELF_HANDLING_LOGGERS, configure, style
 
 HOSTILE = b"a\n<0>forged\x1b[2J\xff.jpg"
 
@@ -117,3 +117,10 @@ def test_configuring_twice_does_not_say_things_twice() -> None:
     logging.getLogger("dbos").warning("once")
     assert first.getvalue() == ""
     assert len(lines(second)) == 1
+
+
+def test_children_can_log_in_the_same_style() -> None:
+    configure(Terminal(), level="error")
+    assert style() == (False, "error")
+    configure(io.StringIO())
+    assert style() == (True, "info")

@@ -10,7 +10,7 @@ import typer
 
 from twofold import __version__
 from twofold.cli import config, explain, jobs, models, plan, run, status, upscale
-from twofold.cli.exits import exit_code, say_error
+from twofold.cli.exits import ExitCode, exit_code, say_error
 from twofold.core.errors import TwofoldError
 
 app = typer.Typer(
@@ -51,13 +51,16 @@ app.add_typer(models.app, name="models")
 
 
 def main() -> None:
-    """Run one command; leave with the exit code that DESIGN's table names."""
+    """Run one command; leave with the exit code that scripts rely on."""
     try:
-        app(prog_name="twofold")
+        try:
+            app(prog_name="twofold")
+        finally:
+            sys.stdout.flush()  # here, where a closed pipe is still ours to handle
     except TwofoldError as error:
         say_error(error.reason)
         sys.exit(exit_code(error.code))
     except BrokenPipeError:
-        # The reader (head, less) had enough. Nothing may be flushed into the closed pipe at exit.
+        # The reader (head, less) had enough. Python flushes once more at exit: into nothing, then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(ExitCode.UNEXPECTED)

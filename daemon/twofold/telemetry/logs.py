@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import structlog
 
@@ -20,13 +20,30 @@ MULTILINE_KEYS = frozenset({"exception", "stack"})  # tracebacks: the renderer l
 SELF_HANDLING_LOGGERS = ("dbos",)
 
 
+class LogStyle(NamedTuple):
+    """How this process logs, for handing on to its children."""
+
+    json: bool
+    level: str
+
+
+_style = LogStyle(json=True, level="info")
+
+
+def style() -> LogStyle:
+    """What the last `configure` settled on."""
+    return _style
+
+
 def configure(stream: TextIO, *, json: bool | None = None, level: str = "info") -> None:
     """Send every event at or above `level`, and the libraries' warnings, to `stream`.
 
     `json` None decides by the stream: readable on a terminal; JSON otherwise, and so under systemd.
     May be called again; the last call counts. Key values that are bytes are taken for file names.
     """
+    global _style
     as_json = not stream.isatty() if json is None else json
+    _style = LogStyle(as_json, level)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
