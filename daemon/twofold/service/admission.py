@@ -25,12 +25,12 @@ from twofold.core.recipe import Recipe
 from twofold.core.retry import WAITING, decide
 from twofold.core.settings import InboxSettings, Limits
 from twofold.core.states import State
-from twofold.imaging import codec
 from twofold.intake.spool import spool
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.queue import JobQueue
 from twofold.models.catalogue import Catalogue
 from twofold.service.paths import StatePaths
+from twofold.service.probing import probe_file
 
 log = structlog.get_logger()
 
@@ -119,22 +119,12 @@ class Admission:
             sha256=spooled.sha256,
             seconds=round(time.monotonic() - started_s, 3),
         )
-        header = self._probe(copy)
+        header = probe_file(copy, self.limits)
         recipe = self._resolved(job.recipe, header)
         chain = plan_chain(header.size, recipe, self._card)
         target = check_output(chain, header, recipe.save_as, self.limits)
         job = replace(job, sha256=spooled.sha256, pictures=(Picture(header, chain),))
         self._enqueue(inbox, job, recipe, target)
-
-    def _probe(self, copy: str) -> PictureHeader:
-        fd = os.open(copy, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            header = codec.probe(fd, codec_limits(self.limits))
-        finally:
-            os.close(fd)
-        if header.frames > 1:
-            raise TwofoldError(Code.ANIMATED, Code.ANIMATED.meaning)
-        return header
 
     def _resolved(self, recipe: Recipe, header: PictureHeader) -> Recipe:
         return resolve_recipe(recipe, header, self.catalogue)
@@ -198,10 +188,6 @@ def resolve_recipe(recipe: Recipe, header: PictureHeader, catalogue: Catalogue) 
         )
 
     return replace(recipe, models=full(recipe.models), before=full(recipe.before), after=full(recipe.after))
-
-
-def codec_limits(limits: Limits) -> codec.Limits:
-    return codec.Limits(int(limits.input_megapixels * 1_000_000), limits.decode_time_s)
 
 
 def say_ended(job: Job, state: State, reason: Reason | None) -> None:

@@ -13,28 +13,23 @@ import time
 
 import structlog
 
-from twofold.core.card import NetworkCard
 from twofold.core.errors import Interrupted
 from twofold.core.job import Job
 from twofold.core.retry import Outcome
 from twofold.core.states import State
-from twofold.device.governor import DeviceGovernor
-from twofold.device.inventory import Device, memory_probe
-from twofold.engine.factory import open_upscaler
+from twofold.device.inventory import Device
 from twofold.jobs.board import Board
 from twofold.jobs.database import open_engine
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.workflow import Worker
-from twofold.raster import Upscaler
-from twofold.service.admission import codec_limits, remove_quietly, say_ended
+from twofold.service.admission import remove_quietly, say_ended
 from twofold.service.handler import Handler
 from twofold.service.lock import FileLock
-from twofold.service.making import Tools
 from twofold.service.networks import open_catalogue
 from twofold.service.order import WorkerOrder
 from twofold.service.paths import StatePaths
 from twofold.service.ram import RamGate
-from twofold.service.scratch import boot_id
+from twofold.service.tools import open_tools
 from twofold.telemetry.logs import configure
 
 log = structlog.get_logger()
@@ -80,56 +75,13 @@ def _first_line() -> str:
 
 
 def _handler(order: WorkerOrder, paths: StatePaths, ledger: Ledger, board: Board, stop: threading.Event) -> Handler:
-    device = Device(order.device_id, order.device_kind, "", 0, capability=order.capability)
-    loaded = LoadedNetworks(order.device_id)
-    governor = DeviceGovernor(
-        memory_probe(device, loaded.memory),
-        order.policy,
-        kind=order.device_kind,
-        device=order.device_id,
-        clock=time.monotonic,
-        capability=order.capability,
-    )
-
     def check() -> None:
         if stop.is_set():
             raise Interrupted
 
-    tools = Tools(
-        card=open_catalogue(paths, order.config_dir).resolve,
-        upscaler=loaded.open,
-        governor=governor,
-        device=threading.Lock(),
-        limits=codec_limits(order.limits),
-        boot_id=boot_id(),
-        check=check,
-    )
+    device = Device(order.device_id, order.device_kind, "", 0, capability=order.capability)
+    tools = open_tools(device, order.policy, order.limits, open_catalogue(paths, order.config_dir), check)
     return Handler(ledger, board, paths, order.outboxes, order.limits, tools, RamGate(order.ram_bytes))
-
-
-class LoadedNetworks:
-    """The networks that this worker has on its device; opened once, by the thread that holds the device."""
-
-    def __init__(self, device_id: str) -> None:
-        self._device_id = device_id
-        self._open: dict[str, Upscaler] = {}
-
-    def open(self, card: NetworkCard) -> Upscaler:
-        key = card.full_name + card.sha256
-        if key not in self._open:
-            started_s = time.monotonic()
-            self._open[key] = open_upscaler(card, self._device_id)
-            log.info(
-                "network.loaded",
-                model=card.full_name,
-                device=self._device_id,
-                seconds=round(time.monotonic() - started_s, 3),
-            )
-        return self._open[key]
-
-    def memory(self) -> tuple[int, int]:
-        """(reserved, allocated) bytes of the caching allocator."""
-        return next((network.memory() for network in self._open.values() if hasattr(network, "memory")), (0, 0))
 
 
 def _ended(paths: StatePaths, job: Job, outcome: Outcome, error: BaseException) -> None:

@@ -1,0 +1,68 @@
+"""The tools of one device: its networks, its governor, and what making needs besides."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from twofold.core.card import NetworkCard
+from twofold.core.memory import MemoryPolicy
+from twofold.core.settings import Limits
+from twofold.device.governor import DeviceGovernor
+from twofold.device.inventory import Device, memory_probe
+from twofold.engine.factory import open_upscaler
+from twofold.models.catalogue import Catalogue
+from twofold.raster import Upscaler
+from twofold.service.making import Tools
+from twofold.service.probing import codec_limits
+from twofold.service.scratch import boot_id
+
+log = structlog.get_logger()
+
+
+class LoadedNetworks:
+    """The networks that this process has on its device; each is opened once, by the thread that holds the device."""
+
+    def __init__(self, device_id: str) -> None:
+        self._device_id = device_id
+        self._open: dict[tuple[str, str], Upscaler] = {}
+
+    def open(self, card: NetworkCard) -> Upscaler:
+        key = card.full_name, card.sha256
+        if key not in self._open:
+            started_s = time.monotonic()
+            self._open[key] = open_upscaler(card, self._device_id)
+            seconds = round(time.monotonic() - started_s, 3)
+            log.info("network.loaded", model=card.full_name, device=self._device_id, seconds=seconds)
+        return self._open[key]
+
+    def memory(self) -> tuple[int, int]:
+        """(reserved, allocated) bytes of the caching allocator, which all networks of the process share."""
+        return next((network.memory() for network in self._open.values()), (0, 0))
+
+
+def open_tools(
+    device: Device, policy: MemoryPolicy, limits: Limits, catalogue: Catalogue, check: Callable[[], None]
+) -> Tools:
+    """Nothing is loaded before the first pass. `check` raises Interrupted where the work should end."""
+    loaded = LoadedNetworks(device.id)
+    governor = DeviceGovernor(
+        memory_probe(device, loaded.memory),
+        policy,
+        kind=device.kind,
+        device=device.id,
+        clock=time.monotonic,
+        capability=device.capability,
+    )
+    return Tools(
+        card=catalogue.resolve,
+        upscaler=loaded.open,
+        governor=governor,
+        device=threading.Lock(),
+        limits=codec_limits(limits),
+        boot_id=boot_id(),
+        check=check,
+    )

@@ -1,0 +1,228 @@
+"""`upscale`: the same making and delivery, without inbox or ledger."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+
+from twofold.core.codes import Code
+from twofold.core.errors import Interrupted, Reason, TwofoldError
+from twofold.core.formats import check_output
+from twofold.core.ignore import compile_rules
+from twofold.core.job import Intent
+from twofold.core.naming import name_beside, output_name
+from twofold.core.passes import Chain, plan_chain
+from twofold.core.recipe import Recipe
+from twofold.core.settings import Limits, Settings
+from twofold.device.inventory import choose_devices, list_devices
+from twofold.imaging.deliver import Outbox
+from twofold.intake.scan import scan
+from twofold.models.catalogue import Catalogue
+from twofold.service.admission import resolve_recipe
+from twofold.service.making import Making, Progress, Tools, Work
+from twofold.service.networks import open_catalogue
+from twofold.service.paths import StatePaths
+from twofold.service.probing import probe_file
+from twofold.service.progress import ActiveJob, Snapshot
+from twofold.service.tools import open_tools
+
+AT_ONCE = 2
+"""One picture on the device while another is decoded or encoded."""
+
+TICK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class UpscaleResult:
+    """What became of one path: its result (absolute), or why there is none."""
+
+    path: bytes
+    output: bytes | None = None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A picture to enlarge: as the user named it, and where its result goes (`name` is relative to `folder`)."""
+
+    path: bytes
+    folder: bytes
+    name: bytes
+    beside: bool
+
+
+def upscale(
+    paths: Sequence[bytes],
+    *,
+    out_dir: bytes | None,
+    recursive: bool,
+    recipe: Recipe,
+    settings: Settings,
+    watch: Callable[[Snapshot], None] | None = None,
+    stop: threading.Event,
+) -> list[UpscaleResult]:
+    """Enlarge pictures; results lie beside their sources, or below `out_dir` with the folders kept.
+
+    A result that is there already is never written over: its source is answered with OUTPUT_EXISTS.
+    Raises TwofoldError(NO_DEVICE, MISSING_MODEL, BAD_NETWORK).
+    """
+    state = StatePaths(settings.state_dir, settings.scratch_dir)
+    state.create()
+    names = "auto" if settings.devices is None else [device.id for device in settings.devices]
+    device = choose_devices(names, list_devices(), wait=False)[0]
+    if device.kind == "cuda":
+        os.environ["CUDA_VISIBLE_DEVICES"] = device.id  # before torch is imported
+    catalogue = open_catalogue(state, os.path.dirname(settings.source or ""))
+    for name in (*recipe.models, *recipe.before, *recipe.after):
+        if name != "auto":
+            catalogue.resolve(name)  # a mistyped network is one mistake, not one for each picture
+
+    def check() -> None:
+        if stop.is_set():
+            raise Interrupted
+
+    tools = open_tools(device, settings.vram, settings.limits, catalogue, check)
+    run = _Run(tools, catalogue, recipe, settings.limits, settings.scratch_dir)
+    results: list[UpscaleResult] = []
+    sources: list[Source] = []
+    for found in _sources(paths, out_dir, recursive=recursive):
+        if isinstance(found, Source):
+            sources.append(found)
+        else:
+            results.append(found)
+    return results + run.all(sources, watch or (lambda snapshot: None), stop)
+
+
+class _Run:
+    """The pictures of one command, two at a time."""
+
+    def __init__(self, tools: Tools, catalogue: Catalogue, recipe: Recipe, limits: Limits, scratch_dir: str) -> None:
+        self._tools = tools
+        self._catalogue = catalogue
+        self._recipe = recipe
+        self._limits = limits
+        self._scratch_dir = scratch_dir
+        self._active: dict[bytes, ActiveJob] = {}
+
+    def all(
+        self, sources: Sequence[Source], watch: Callable[[Snapshot], None], stop: threading.Event
+    ) -> list[UpscaleResult]:
+        started_s = time.monotonic()
+        told: set[int] = set()
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="picture") as pool:
+            futures = [pool.submit(self._one, source) for source in sources]
+            while True:
+                pending = [future for future in futures if not future.done()]
+                fresh = [index for index, future in enumerate(futures) if future.done() and index not in told]
+                told.update(fresh)
+                ended = [future.result() for future in (futures[index] for index in fresh) if not future.cancelled()]
+                watch(self._snapshot([result for result in ended if result], len(sources), len(told), started_s))
+                if not pending:
+                    break
+                if stop.wait(TICK_S):
+                    for future in pending:
+                        future.cancel()
+        return [result for future in futures if not future.cancelled() and (result := future.result())]
+
+    def _one(self, source: Source) -> UpscaleResult | None:
+        try:
+            return UpscaleResult(source.path, self._make(source))
+        except TwofoldError as error:
+            return UpscaleResult(source.path, reason=error.reason)
+        except Interrupted:
+            return None
+        finally:
+            self._active.pop(source.path, None)
+
+    def _make(self, source: Source) -> bytes:
+        self._tools.check()
+        header = probe_file(source.path, self._limits)
+        recipe = resolve_recipe(self._recipe, header, self._catalogue)
+        chain = plan_chain(header.size, recipe, self._catalogue.resolve)
+        target = check_output(chain, header, recipe.save_as, self._limits)
+        job_id = uuid.uuid4().hex[:12]
+        name = name_beside(source.name, _factor(chain), target) if source.beside else output_name(source.name, target)
+        folder = os.path.join(self._scratch_dir, f"upscale-{job_id}")
+        work = Work(job_id, os.fsdecode(source.path), header, chain, target, recipe.save_as, folder)
+        making = Making(self._tools, work, lambda progress: self._note(source, job_id, chain, progress))
+        try:
+            return self._deliver(Outbox(source.folder), making, name, os.stat(source.path).st_mtime_ns)
+        finally:
+            making.remove()
+
+    def _deliver(self, outbox: Outbox, making: Making, wanted: bytes, mtime_ns: int) -> bytes:
+        name = outbox.choose_name(wanted, "fail")  # refused before any work, where a file has the name
+        making.ensure(len(making.work.chain.passes))
+        temp = outbox.open_temp(making.work.job_id, name)
+        try:
+            making.write(temp.fd)
+            sealed = outbox.seal(temp, mtime_ns)
+        except BaseException:
+            os.close(temp.fd)
+            outbox.discard(temp.path)
+            raise
+        os.close(temp.fd)
+        published = outbox.publish(Intent(temp.path, name, sealed.sha256, sealed.size))
+        return os.path.join(outbox.root, published.output.path)
+
+    def _note(self, source: Source, job_id: str, chain: Chain, progress: Progress) -> None:
+        self._tools.check()
+        index = min(progress.passes_done, len(chain.passes) - 1)
+        plan = progress.plan
+        self._active[source.path] = ActiveJob(
+            job_id,
+            "",
+            source.path,
+            index + 1,
+            len(chain.passes),
+            progress.fraction,
+            chain.passes[index].model,
+            "" if plan is None else "x".join(str(side) for side in plan.tiles.tile),
+            "" if plan is None else plan.device,
+        )
+
+    def _snapshot(self, ended: list[UpscaleResult], total: int, done: int, started_s: float) -> Snapshot:
+        active = tuple(self._active.values())
+        share = (done + sum(job.fraction for job in active)) / total if total else 1.0
+        elapsed_s = time.monotonic() - started_s
+        return Snapshot(
+            pictures_total=total,
+            pictures_done=done,
+            active=active,
+            eta_s=elapsed_s * (1 - share) / share if share > 0.02 else None,
+            delivered=tuple((result.path, result.output) for result in ended if result.output is not None),
+            failed=tuple((result.path, result.reason) for result in ended if result.reason is not None),
+        )
+
+
+def _sources(paths: Sequence[bytes], out_dir: bytes | None, *, recursive: bool) -> Iterator[Source | UpscaleResult]:
+    """The pictures that the paths mean, and an answer for each path that means none."""
+    for path in paths:
+        if not os.path.isdir(path):
+            folder, name = os.path.split(os.path.abspath(path))
+            if os.path.exists(path):
+                yield Source(path, folder if out_dir is None else _made(out_dir), name, beside=out_dir is None)
+            else:
+                yield UpscaleResult(path, reason=Reason(Code.NOT_FOUND, "there is no such file", "Check the name."))
+        elif not recursive:
+            yield UpscaleResult(path, reason=Reason(Code.BAD_USAGE, "it is a folder", "Add -r to go down into it."))
+        else:
+            root = os.path.abspath(path)
+            for name in sorted(scan(root, compile_rules()).entries):
+                target = root if out_dir is None else _made(out_dir)
+                yield Source(os.path.join(path, name), target, name, beside=out_dir is None)
+
+
+def _made(out_dir: bytes) -> bytes:
+    os.makedirs(out_dir, exist_ok=True)
+    return os.path.abspath(out_dir)
+
+
+def _factor(chain: Chain) -> Fraction:
+    return Fraction(chain.final.long_side, chain.source.long_side)
