@@ -26,9 +26,6 @@ class Upscaler(Protocol):
         Raises OutOfDeviceMemory, TwofoldError(NOT_FINITE).
         """
 
-    def memory(self) -> tuple[int, int]:
-        """(reserved, allocated) bytes of the device's caching allocator; (0, 0) where there is none."""
-
 
 def full_range(dtype: np.dtype[Any]) -> int:
     """255 for uint8, 65535 for uint16."""

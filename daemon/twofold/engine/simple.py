@@ -35,9 +35,6 @@ class ReplicatingUpscaler:
         samples = to_depth(tiles, depth)
         return samples.repeat(self.card.scale, axis=1).repeat(self.card.scale, axis=2)
 
-    def memory(self) -> tuple[int, int]:
-        return 0, 0
-
 
 def to_depth(samples: NDArray[Any], depth: int) -> NDArray[Any]:
     """The same values in 8 or 16 bits a sample, rounded where bits are lost."""

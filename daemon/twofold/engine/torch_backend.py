@@ -51,12 +51,6 @@ class TorchUpscaler:
         """See raster.Upscaler.run; grey goes in three times and comes back as the mean."""
         return self._guarded(lambda: self._run(tiles, depth))
 
-    def memory(self) -> tuple[int, int]:
-        """See raster.Upscaler.memory."""
-        if self._device.type != "cuda":
-            return 0, 0
-        return torch.cuda.memory_reserved(self._device), torch.cuda.memory_allocated(self._device)
-
     def _guarded(self, work: Callable[[], Answer]) -> Answer:
         """The answer of `work`; a refusal of memory becomes OutOfDeviceMemory, once what it held is given back."""
         try:

@@ -12,8 +12,9 @@ from twofold.core.card import NetworkCard
 from twofold.core.memory import MemoryPolicy
 from twofold.core.settings import Limits
 from twofold.device.governor import DeviceGovernor
+from twofold.device.host import HostProbe
 from twofold.device.inventory import Device, memory_probe
-from twofold.engine.factory import open_upscaler
+from twofold.engine.factory import allocator_bytes, open_upscaler
 from twofold.models.catalogue import Catalogue
 from twofold.raster import Upscaler
 from twofold.service.making import Tools
@@ -34,14 +35,10 @@ class LoadedNetworks:
         key = card.full_name, card.sha256
         if key not in self._open:
             started_s = time.monotonic()
-            self._open[key] = open_upscaler(card, self._device_id)
+            self._open[key] = open_upscaler(card, self._device_id, HostProbe().usable_cpus())
             seconds = round(time.monotonic() - started_s, 3)
             log.info("network.loaded", model=card.full_name, device=self._device_id, seconds=seconds)
         return self._open[key]
-
-    def memory(self) -> tuple[int, int]:
-        """(reserved, allocated) bytes of the caching allocator, which all networks of the process share."""
-        return next((network.memory() for network in self._open.values()), (0, 0))
 
 
 def open_tools(
@@ -50,7 +47,7 @@ def open_tools(
     """Nothing is loaded before the first pass. `check` raises Interrupted where the work should end."""
     loaded = LoadedNetworks(device.id)
     governor = DeviceGovernor(
-        memory_probe(device, loaded.memory),
+        memory_probe(device, allocator_bytes),
         policy,
         kind=device.kind,
         device=device.id,
