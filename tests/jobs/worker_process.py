@@ -1,8 +1,9 @@
 """A worker process with a fake handler: `python -m tests.jobs.worker_process LEDGER WORKER SCRIPT [alone]`.
 
 SCRIPT is a folder. The handler appends a line to SCRIPT/log for every step it begins and ends, and obeys files there:
-`<id>.long` (passes that are steps of their own), `<id>.<step>.hang` (wait until the worker is stopped),
-`<id>.<step>.die` (SIGKILL the own process) and `<id>.<step>.raise` (a code, raised once: the file is removed; "boom": an unknown error).
+`<id>.long` (passes that are steps of their own), `<id>.<step>.hang` (wait until the worker is stopped, or for ever with
+`<id>.deaf`), `<id>.<step>.die` (SIGKILL the own process) and `<id>.<step>.raise` (a code, raised once: the file is
+removed; "boom": an unknown error).
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from twofold.core.job import Output
 from twofold.core.retry import Outcome
 from twofold.jobs.database import open_engine
 from twofold.jobs.ledger import Ledger
-from twofold.jobs.workflow import Worker
+from twofold.jobs.workflow import Worker, WorkerExit
+
+STOP_TIMEOUT_S = 2.0
 
 
 class ScriptedHandler:
@@ -59,7 +62,7 @@ class ScriptedHandler:
                 raise ZeroDivisionError("boom")
             raise TwofoldError(Code(code), "as the script says")
         while (self._folder / f"{job_id}.{step}.hang").exists():
-            if self._stop.is_set():
+            if self._stop.is_set() and not (self._folder / f"{job_id}.deaf").exists():
                 raise Interrupted
             time.sleep(0.02)
         self._note(f"end {job_id} {step}")
@@ -69,10 +72,8 @@ class ScriptedHandler:
             log.write(line + "\n")
 
 
-def main() -> int:
-    path, worker_id, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+def serve(path: str, worker_id: str, folder: Path, stop: threading.Event, *, alone: bool) -> WorkerExit:
+    """One worker from its start to its end, in this process."""
     engine = open_engine(path)
 
     def observe(job_id: str, outcome: Outcome, error: BaseException) -> None:
@@ -81,8 +82,20 @@ def main() -> int:
 
     handler = ScriptedHandler(Ledger(engine), folder, stop)
     worker = Worker(engine, worker_id, handler, observer=observe, jitter=lambda: 0.5, clock=lambda: NOW)
-    print(worker.run(stop=stop, idle_exit_s=0, alone="alone" in sys.argv))
-    engine.dispose()
+    try:
+        return worker.run(stop=stop, idle_exit_s=0, alone=alone, stop_timeout_s=STOP_TIMEOUT_S)
+    finally:
+        engine.dispose()
+
+
+def main() -> int:
+    path, worker_id, folder = sys.argv[1:4]
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    ended = serve(path, worker_id, Path(folder), stop, alone="alone" in sys.argv)
+    print(ended, flush=True)
+    if ended == "stuck":
+        os._exit(0)
     return 0
 
 

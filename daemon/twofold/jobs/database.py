@@ -14,6 +14,7 @@ from dbos import DBOS
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.jobs import schema
+from twofold.jobs.migrations import refuse_newer
 from twofold.jobs.read_only import open_read_only, schema_version
 
 BUSY_TIMEOUT_MS: Final = 30_000
@@ -48,7 +49,7 @@ def prepare_database(path: str, now: float) -> None:
     Called once by the process that owns the state directory. Raises TwofoldError(STATE_NEWER | STATE_DAMAGED).
     """
     try:
-        schema.refuse_newer(_version_untouched(path))
+        refuse_newer(_version_untouched(path))
         with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000)) as connection:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":

@@ -82,14 +82,43 @@ class Ledger:
                 for row in connection.execute(query).mappings()
             }
 
-    def candidates(self, inbox: str) -> list[Candidate]:
-        """The settled files of an inbox that were not read yet, in no order."""
+    def candidates(self, inbox: str, *, also: Collection[Code] = ()) -> list[Candidate]:
+        """The settled files of an inbox that were not read yet, in no order; also those that wait for `also`."""
         columns = (file.c.inbox, file.c.path, file.c.size, file.c.mtime_ns, file.c.priority)
         query = sa.select(*columns).where(
-            file.c.inbox == inbox, file.c.current == 1, in_states({State.WAITING}), has_code(Code.BACKLOG)
+            file.c.inbox == inbox,
+            file.c.current == 1,
+            in_states({State.WAITING}),
+            sa.or_(*(has_code(code) for code in (Code.BACKLOG, *also))),
+            file.c.next_at.is_(None),
         )
         with self.engine.connect() as connection:
             return [Candidate(*row) for row in connection.execute(query)]
+
+    def spooled(self) -> tuple[int, int]:
+        """Files whose copies lie in the spool, and their bytes."""
+        query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(file.c.size), 0)).where(
+            in_states(UNFINISHED), file.c.sha256.is_not(None)
+        )
+        with self.engine.connect() as connection:
+            count, nbytes = connection.execute(query).one()
+            return int(count), int(nbytes)
+
+    def last_output(self, inbox: str, path: bytes) -> Output | None:
+        """What the latest delivery of a file left in the outbox, by whatever version and recipe."""
+        job = self._first(file.c.inbox == inbox, file.c.path == path, file.c.output_path.is_not(None))
+        return None if job is None else job.output
+
+    def ended_since(self, since: float) -> list[Job]:
+        """Jobs that got their final state at `since` (seconds since the epoch) or later, earliest first."""
+        query = sa.select(file).where(file.c.finished >= since).order_by(file.c.finished)
+        with self.engine.connect() as connection:
+            return [job_of(row) for row in connection.execute(query).mappings()]
+
+    def unfinished_ids(self) -> set[str]:
+        """Ids of all jobs of which something is still to be expected: what they left on disk is theirs."""
+        with self.engine.connect() as connection:
+            return set(connection.execute(sa.select(file.c.id).where(in_states(OPEN))).scalars())
 
     def counts(self) -> dict[str, dict[State, int]]:
         """Current files by inbox and state."""
@@ -271,6 +300,11 @@ class Ledger:
                 connection.execute(sa.update(file).where(file.c.id == job_id).values(next_at=0.0))
                 return True
             return row["state"] != State.DONE.value and self._again(connection, row)
+
+    def read_again(self, job_id: str) -> None:
+        """The spooled copy of an active job is lost: the original is read once more, under the next generation."""
+        with writing(self.engine) as connection:
+            renew(connection, job_id, State.WAITING, Reason(Code.BACKLOG, Code.BACKLOG.meaning))
 
     def redo(self, job_id: str) -> bool:
         """Make a file again whatever became of it; the row keeps what it delivered until the new result replaces it."""

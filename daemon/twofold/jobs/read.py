@@ -14,6 +14,7 @@ from typing import Any, Final
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.states import State
+from twofold.jobs.migrations import SCHEMA_VERSION, refuse_newer
 from twofold.jobs.read_only import open_read_only, schema_version
 
 JSON_SCHEMA: Final = 1
@@ -93,10 +94,11 @@ def _open(path: str) -> sqlite3.Connection | None:
         version = schema_version(connection)
     except sqlite3.DatabaseError as error:
         raise TwofoldError(Code.STATE_DAMAGED, f"the ledger cannot be read: {error}") from error
-    if version == 0:
-        connection.close()
-        return None
-    return connection
+    if 0 < version <= SCHEMA_VERSION:
+        return connection
+    connection.close()
+    refuse_newer(version)
+    return None
 
 
 def _inboxes(connection: sqlite3.Connection) -> list[dict[str, Any]]:

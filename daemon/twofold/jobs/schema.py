@@ -1,93 +1,10 @@
-"""The ledger's tables and the forward migrations that lead to them."""
+"""The ledger's tables as statements name them, and how a database file gets them."""
 
 from __future__ import annotations
 
-from typing import Final
-
 import sqlalchemy as sa
 
-from twofold.core.codes import Code
-from twofold.core.errors import TwofoldError
-
-# Each entry leads from version i to i + 1 and is never edited once released.
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
-    (
-        """CREATE TABLE file (
-            id TEXT PRIMARY KEY,
-            inbox TEXT NOT NULL,
-            path BLOB NOT NULL,
-            volume TEXT NOT NULL DEFAULT '',
-            size INTEGER NOT NULL,
-            mtime_ns INTEGER NOT NULL,
-            ctime_ns INTEGER NOT NULL,
-            inode INTEGER NOT NULL,
-            current INTEGER NOT NULL,
-            state TEXT NOT NULL,
-            reason TEXT,
-            recipe TEXT NOT NULL,
-            recipe_hash TEXT NOT NULL,
-            generation INTEGER NOT NULL,
-            attempts INTEGER NOT NULL,
-            deaths INTEGER NOT NULL,
-            alone INTEGER NOT NULL,
-            priority INTEGER NOT NULL,
-            next_at REAL,
-            boot_id TEXT NOT NULL,
-            sha256 TEXT,
-            pictures TEXT NOT NULL,
-            reserved BLOB,
-            intent TEXT,
-            output_path BLOB,
-            output_sha256 TEXT,
-            output_size INTEGER,
-            output_mtime_ns INTEGER,
-            worker TEXT,
-            created REAL NOT NULL,
-            started REAL,
-            finished REAL,
-            seconds TEXT NOT NULL
-        )""",
-        "CREATE UNIQUE INDEX file_current ON file (inbox, path) WHERE current = 1",
-        "CREATE INDEX file_state ON file (state)",
-        "CREATE INDEX file_content ON file (sha256, recipe_hash) WHERE sha256 IS NOT NULL",
-        """CREATE TABLE reservation (
-            outbox TEXT NOT NULL,
-            key BLOB NOT NULL,
-            job_id TEXT NOT NULL REFERENCES file (id),
-            PRIMARY KEY (outbox, key)
-        )""",
-        "CREATE INDEX reservation_job ON reservation (job_id)",
-        """CREATE TABLE inbox (
-            name TEXT PRIMARY KEY,
-            path BLOB NOT NULL,
-            outbox BLOB NOT NULL,
-            volume TEXT NOT NULL,
-            state TEXT NOT NULL,
-            reason TEXT,
-            mode TEXT NOT NULL,
-            scan_every_s REAL NOT NULL,
-            last_scan REAL,
-            ignored TEXT NOT NULL
-        )""",
-        """CREATE TABLE device (
-            id TEXT PRIMARY KEY,
-            name TEXT NOT NULL,
-            kind TEXT NOT NULL,
-            total_bytes INTEGER NOT NULL,
-            free_bytes INTEGER NOT NULL,
-            worker TEXT,
-            updated REAL NOT NULL
-        )""",
-        """CREATE TABLE speed (
-            network TEXT NOT NULL,
-            device TEXT NOT NULL,
-            px_per_s REAL NOT NULL,
-            updated REAL NOT NULL,
-            PRIMARY KEY (network, device)
-        )""",
-    ),
-)
-SCHEMA_VERSION: Final = len(MIGRATIONS)
+from twofold.jobs.migrations import MIGRATIONS, SCHEMA_VERSION, refuse_newer
 
 
 def _table(name: str, *columns: str) -> sa.TableClause:
@@ -116,14 +33,6 @@ def version_of(connection: sa.Connection) -> int:
     if not sa.inspect(connection).has_table("meta"):
         return 0
     return int(connection.execute(sa.text("SELECT value FROM meta WHERE key = 'schema_version'")).scalar_one())
-
-
-def refuse_newer(version: int) -> None:
-    """Raise TwofoldError(STATE_NEWER) for a ledger that this program does not know."""
-    if version > SCHEMA_VERSION:
-        raise TwofoldError(
-            Code.STATE_NEWER, f"the ledger has schema version {version}, this Twofold knows {SCHEMA_VERSION}"
-        )
 
 
 def migrate(connection: sa.Connection, now: float) -> None:

@@ -76,11 +76,18 @@ class Worker:
         self._closing = threading.Event()
         self._activity = _Activity()
 
-    def run(self, *, stop: threading.Event, idle_exit_s: float, alone: bool = False) -> WorkerExit:
+    def run(
+        self,
+        *,
+        stop: threading.Event,
+        idle_exit_s: float,
+        alone: bool = False,
+        stop_timeout_s: float = STOP_TIMEOUT_S,
+    ) -> WorkerExit:
         """Serve the queue; `alone` serves, one at a time, the jobs that must have a worker to themselves.
 
         Returns "idle" after `idle_exit_s` without work, "stopped" once `stop` is set and every job has reached a
-        checkpoint, and "stuck" where one did not within STOP_TIMEOUT_S (the caller should leave the process at once;
+        checkpoint, and "stuck" where one did not in time (the caller should leave the process at once;
         like after a kill, the job goes on in the next worker).
         """
         self._launch(ALONE_QUEUE if alone else SHARED_QUEUE)
@@ -90,7 +97,7 @@ class Worker:
                 if self._activity.idle_s() >= idle_exit_s:
                     return "idle"
             self._closing.set()
-            return "stopped" if self._drained() else "stuck"
+            return "stopped" if self._drained(stop_timeout_s) else "stuck"
         finally:
             # Whatever is claimed from here on stays unfinished, for the next worker.
             self._closing.set()
@@ -172,9 +179,9 @@ class Worker:
         if written:
             self._observer(job_id, outcome, error)
 
-    def _drained(self) -> bool:
+    def _drained(self, timeout_s: float) -> bool:
         """Wait until every running job has reached a checkpoint; False where one does not."""
-        deadline_s = time.monotonic() + STOP_TIMEOUT_S
+        deadline_s = time.monotonic() + timeout_s
         while self._activity.running:
             if time.monotonic() >= deadline_s:
                 return False
