@@ -26,10 +26,14 @@ def run(config: ConfigOption = None) -> None:
     Ctrl-C and SIGTERM end it cleanly: running work is kept and goes on at the next start.
     """
     settings = load_settings(config)
+    import structlog
+
     from twofold.service.run import run_service
     from twofold.telemetry.logs import configure
 
     configure(sys.stdout)
+    log = structlog.get_logger()
+    log.info("config.loaded", source=settings.source, inboxes=list(settings.inboxes), recipes=list(settings.recipes))
     with StopSignals() as signals:
         run_service(settings, stop=signals.event)
     raise typer.Exit(signals.exit_code(otherwise=0))

@@ -17,64 +17,66 @@ class Event(NamedTuple):
 
 
 JOB = ("job", "inbox", "path")
+REASON = ("code", "text", "hint")
 
 EVENTS: dict[str, Event] = {
     # service
+    "config.loaded": Event("info", "The configuration was read and is valid.", ("source", "inboxes", "recipes")),
     "service.started": Event("info", "The service watches its inboxes.", ("version", "inboxes", "state_dir")),
+    "service.recovered": Event("info", "Jobs that were running when the last service ended go on.", ("jobs",)),
+    "service.stumbled": Event("error", "A part of the service failed, and is started again.", ("thread", "exception")),
     "service.stopped": Event("info", "The service has stopped; nothing runs any more.", ("why", "seconds")),
-    "config.loaded": Event("info", "The configuration was read and is valid.", ("file", "inboxes", "recipes")),
     # inboxes
     "inbox.scanned": Event("debug", "A scan of an inbox ended.", ("inbox", "files", "ignored", "seconds")),
+    "inbox.touched": Event(
+        "warning", "Many finished files changed attributes only, and stay done.", ("inbox", "files")
+    ),
     "inbox.offline": Event(
         "warning", "An inbox cannot be listed; its files are not taken for deleted.", ("inbox", "code", "text")
     ),
-    "inbox.recovered": Event("info", "An inbox that was offline can be listed again.", ("inbox", "offline_s")),
-    "watcher.restarted": Event(
-        "warning", "The file system observer had stopped and was started again; scans missed nothing.", ("inbox",)
-    ),
+    "inbox.recovered": Event("info", "An inbox that was offline can be listed again.", ("inbox",)),
+    "watcher.started": Event("debug", "File system events of an inbox are listened to (again).", ("inbox",)),
     # files
-    "file.observed": Event("debug", "A file was seen for the first time, or has changed.", ("inbox", "path", "size")),
+    "file.observed": Event("debug", "A file was seen for the first time, or has changed.", (*JOB, "size")),
     "file.spooled": Event("debug", "A file was complete, and was copied and hashed.", (*JOB, "sha256", "seconds")),
     # jobs
-    "job.queued": Event("info", "A job waits for a worker.", (*JOB, "recipe")),
+    "job.queued": Event("info", "A job waits for a worker.", (*JOB, "recipe", "output")),
+    "job.waiting": Event("warning", "A file lacks something, and goes on by itself when it can.", (*JOB, *REASON)),
     "job.retried": Event("warning", "A job met passing trouble; it is tried again.", (*JOB, "code", "text", "next_at")),
     "job.delivered": Event(
         "info",
         "The canonical line of a finished job: its result is in the outbox.",
         (
             *JOB,
-            "output",
-            "size",
-            "out_size",
-            "passes",
-            "tile",
-            "batch",
-            "device",
-            "seconds",
-            "source_sha256",
-            "output_sha256",
+            *("output", "size", "out_size", "passes", "tile", "batch", "device", "seconds"),
+            *("source_sha256", "output_sha256", "warnings", "best_effort"),
         ),
     ),
-    "job.skipped": Event("info", "The canonical line of a job that had nothing to do.", (*JOB, "code", "text")),
+    "job.skipped": Event("info", "The canonical line of a job that had nothing to do.", (*JOB, *REASON)),
     "job.failed": Event(
-        "error", "The canonical line of a job that somebody has to look at.", (*JOB, "code", "text", "hint", "attempts")
+        "error", "The canonical line of a job that somebody has to look at.", (*JOB, *REASON, "attempts")
     ),
-    "job.cancelled": Event("info", "The canonical line of a job that somebody cancelled.", JOB),
+    "job.cancelled": Event("info", "The canonical line of a job that somebody cancelled.", (*JOB, *REASON)),
     "job.vanished": Event("info", "The canonical line of a file that was removed before it was read.", JOB),
     # passes
     "pass.planned": Event(
         "info",
         "How a pass will run, with every number and the reason.",
-        ("job", "pass", "model", "device", "tile", "batch", "dtype", "need_bytes", "budget_bytes", "seconds", "why"),
+        (
+            *("job", "pass", "passes", "model", "resumed_band", "tile", "halo", "alignment", "tiles", "batch", "dtype"),
+            *("need_bytes", "budget_bytes", "free_bytes", "keep_free_bytes", "seconds", "device", "why"),
+        ),
     ),
     "pass.replanned": Event(
-        "warning", "A pass ran out of memory, and goes on with a smaller plan.", ("job", "pass", "tile", "batch", "why")
+        "warning", "A pass ran out of memory, and goes on with a smaller plan.", ("job", "pass", "tile", "why")
     ),
     "pass.completed": Event("debug", "A pass ended.", ("job", "pass", "seconds", "px_per_s")),
     # workers
-    "worker.started": Event("info", "A worker process was started for a device.", ("device", "pid")),
-    "worker.exited": Event("info", "A worker ended as it should.", ("device", "pid", "why")),
-    "worker.died": Event("warning", "A worker ended as it should not; its jobs go on.", ("device", "pid", "status")),
+    "worker.started": Event("info", "A worker process was started for a device.", ("device", "pid", "alone")),
+    "worker.exited": Event("info", "A worker ended as it should.", ("device", "pid", "status")),
+    "worker.died": Event(
+        "warning", "A worker ended as it should not; its jobs go on.", ("device", "pid", "status", "jobs")
+    ),
     "network.loaded": Event("info", "A worker loaded a network.", ("model", "device", "seconds")),
     # libraries
     "library.warned": Event("warning", "A library that Twofold uses warned of something.", ("logger", "text")),
