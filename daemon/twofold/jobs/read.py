@@ -18,6 +18,11 @@ from twofold.jobs.migrations import SCHEMA_VERSION, refuse_newer
 from twofold.jobs.read_only import open_read_only, schema_version
 
 JSON_SCHEMA: Final = 1
+# SQLite reads a name out of a recipe several times faster than json does.
+_JOB: Final = (
+    "id, inbox, path, state, reason, json_extract(recipe, '$.name') AS recipe_name, pictures, attempts, next_at,"
+    " output_path, sha256, created, finished"
+)
 _UNFINISHED: Final = (State.WAITING, State.QUEUED, State.RUNNING, State.RETRYING)
 
 
@@ -44,7 +49,7 @@ def jobs_json(path: str, state: State | None = None) -> dict[str, Any]:
     chosen = "" if state is None else "AND state = ?"
     with closing(connection):
         rows = connection.execute(
-            f"SELECT * FROM file WHERE current = 1 {chosen}"  # noqa: S608 - a constant of our own
+            f"SELECT {_JOB} FROM file WHERE current = 1 {chosen}"  # noqa: S608 - a constant of our own
             " ORDER BY finished IS NULL DESC, finished DESC, created",
             () if state is None else (state.value,),
         )
@@ -60,12 +65,12 @@ def find(path: str, name: bytes) -> list[dict[str, Any]]:
         return []
     with closing(connection):
         found: list[sqlite3.Row] = list(
-            connection.execute("SELECT * FROM file WHERE id = ?", (name.decode("utf-8", "replace"),))
+            connection.execute(f"SELECT {_JOB} FROM file WHERE id = ?", (name.decode("utf-8", "replace"),))  # noqa: S608
         )
         for inbox, relative, column in _places(connection, name):
             condition = f"{column} = ?" if inbox is None else f"{column} = ? AND inbox = ?"
             found += connection.execute(
-                f"SELECT * FROM file WHERE {condition} ORDER BY current DESC, created DESC",  # noqa: S608 - our own names
+                f"SELECT {_JOB} FROM file WHERE {condition} ORDER BY current DESC, created DESC",  # noqa: S608 - our own names
                 (relative,) if inbox is None else (relative, inbox),
             )
     return [_job(row) for row in {row["id"]: row for row in found}.values()]
@@ -179,7 +184,7 @@ def _job(row: sqlite3.Row) -> dict[str, Any]:
         "path": _text(path),
         "state": row["state"],
         "reason": None if row["reason"] is None else json.loads(row["reason"]),
-        "recipe": json.loads(row["recipe"])["name"],
+        "recipe": row["recipe_name"],
         "pictures": [_picture(picture) for picture in json.loads(row["pictures"])],
         "attempts": row["attempts"],
         "next_at": _time(row["next_at"]),
@@ -211,14 +216,19 @@ def _passes(steps: Sequence[dict[str, Any]], plans: Sequence[dict[str, Any]]) ->
     """The chain's passes, each with what its plan chose where it was planned already."""
     for index, step in enumerate(steps):
         plan = plans[index] if index < len(plans) else {}
-        chosen = {key: plan.get(key) for key in ("tile", "batch", "device")}
-        yield {"model": step["model"], "scale": step["scale"], **chosen}
+        yield {
+            "model": step["model"],
+            "scale": step["scale"],
+            "tile": plan.get("tile"),
+            "batch": plan.get("batch"),
+            "device": plan.get("device"),
+        }
 
 
 def _time(seconds: float | None) -> str | None:
     if seconds is None:
         return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def _text(name: bytes) -> str:
