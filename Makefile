@@ -48,11 +48,12 @@ docs: $(VENV)/test.stamp
 	$(BIN)/python -m twofold.telemetry.events > docs/events.md
 	$(BIN)/twofold config init > config.example.yaml
 
+# ARGS goes through: make train ARGS="--minutes 95", make eval ARGS="FILE --benchmarks DIR". See training/README.md.
 train: $(VENV)/demo.stamp
-	$(BIN)/python training/train.py $(ARGS)
+	$(BIN)/python -m training.train $(ARGS)
 
 eval: $(VENV)/demo.stamp
-	$(BIN)/python training/evaluate.py $(ARGS)
+	$(BIN)/python -m training.evaluate $(ARGS)
 
 clean:
 	rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
