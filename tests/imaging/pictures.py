@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageCms
 
-from twofold.imaging import decode
+from twofold.imaging import decode, encode
 from twofold.imaging.codec import Decoded
 from twofold.imaging.inspection import inspect
 from twofold.imaging.metadata import Metadata
@@ -60,6 +60,19 @@ def decoded(data: bytes) -> Decoded:
     result = decode.operate(request | {"alpha": None if alpha is None else alpha.to_json()})
     os.close(source)
     return Decoded(raster, alpha, result["opaque"], Metadata.from_json(result["metadata"]))
+
+
+def encoded(
+    format_: str, raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata
+) -> tuple[bytes, list[str]]:
+    """The file and its warnings, encoded in this process."""
+    result = memory_file(b"")
+    request = {"format": format_, "quality": 95, "result": result, "metadata": metadata.to_json()}
+    planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
+    warnings = encode.operate(request | planes)["warnings"]
+    data = contents(result)
+    os.close(result)
+    return data, warnings
 
 
 def memory_file(data: bytes) -> int:

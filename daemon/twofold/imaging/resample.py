@@ -19,7 +19,7 @@ _ENCODE_STEPS = 2**18 - 1
 Step = Callable[[Samples], Samples]
 
 
-def resample(raster: Samples, size: Size, depth: int) -> Samples:
+def resample(raster: Samples, size: Size, depth: int, *, band_px: int = BAND_PX) -> Samples:
     """A new (H, W, C) raster of `size` and `depth` (8 or 16).
 
     The average of light, not of code values: the sRGB transfer curve is assumed for every picture, tagged or not,
@@ -34,7 +34,7 @@ def resample(raster: Samples, size: Size, depth: int) -> Samples:
         result: Samples = encode[index.astype(np.uint32)]
         return result
 
-    return _resized(raster, size, depth, lambda samples: decode[samples], finish)
+    return _resized(raster, size, depth, band_px, lambda samples: decode[samples], finish)
 
 
 def resample_alpha(alpha: Samples, size: Size, depth: int | None = None) -> Samples:
@@ -47,7 +47,7 @@ def resample_alpha(alpha: Samples, size: Size, depth: int | None = None) -> Samp
     def finish(share: Samples) -> Samples:
         return np.rint(np.clip(share, 0.0, 1.0) * top).astype(dtype)
 
-    return _resized(alpha, size, bits, lambda samples: samples.astype(np.float32) / scale, finish)
+    return _resized(alpha, size, bits, BAND_PX, lambda samples: samples.astype(np.float32) / scale, finish)
 
 
 def to_depth(samples: Samples, depth: int) -> Samples:
@@ -61,13 +61,13 @@ def to_depth(samples: Samples, depth: int) -> Samples:
     return result
 
 
-def _resized(raster: Samples, size: Size, depth: int, decode: Step, finish: Step) -> Samples:
+def _resized(raster: Samples, size: Size, depth: int, band_px: int, decode: Step, finish: Step) -> Samples:
     """Resize by bands of rows: each takes the source rows under its kernel, so that the whole is never float."""
     height, width, channels = raster.shape
     result = np.empty((size.height, size.width, channels), _dtype(depth))
     ratio = height / size.height
     reach = LANCZOS_RADIUS * max(ratio, 1.0) + 1
-    rows = max(1, int(BAND_PX / max(size.width, width * max(ratio, 1.0))))
+    rows = max(1, int(band_px / max(size.width, width * max(ratio, 1.0))))
     for top in range(0, size.height, rows):
         bottom = min(top + rows, size.height)
         first = max(0, floor(top * ratio - reach))

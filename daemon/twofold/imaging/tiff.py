@@ -93,7 +93,7 @@ def _check_pieces(
 def _kind(
     photometric: int, samples: int, extra: tuple[int, ...], bits: set[int], formats: set[int]
 ) -> tuple[str, bool, int]:
-    """Mode, alpha and depth. "La" and "RGBa" name alpha that was multiplied into the colours (libvips divides it out)."""
+    """Mode, alpha and depth. "La" and "RGBa" name alpha multiplied into the colours; libvips divides it out."""
     if photometric not in _KINDS:
         raise unsupported(f"a TIFF of photometric kind {photometric}")
     if formats != {1} or len(bits) != 1 or not bits <= {1, 2, 4, 8, 16}:
