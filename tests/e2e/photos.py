@@ -81,3 +81,14 @@ def drop(folder: Path, name: str, content: bytes) -> Path:
 
 def _codes(samples: NDArray[np.float64], top: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
     return np.rint(samples * top).astype(np.uint8 if top == 255 else np.uint16)
+
+
+def pixels(path: Path) -> NDArray[np.generic]:
+    """All samples of a picture in its own depth, (H, W) or (H, W, C); raises on a torn file."""
+    content = path.read_bytes()
+    if content.startswith(b"\x89PNG"):
+        return np.asarray(imagecodecs.png_decode(content))
+    if content[:2] in (b"II", b"MM"):
+        return np.asarray(tifffile.imread(io.BytesIO(content)))
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image)
