@@ -56,7 +56,8 @@ LABEL_PX = 34
 
 def prepare() -> None:
     """Write the pictures once: a second demo finds them unchanged, and has nothing to do."""
-    INBOX.mkdir(parents=True, exist_ok=True)
+    for folder in (INBOX, OUTBOX):
+        folder.mkdir(parents=True, exist_ok=True)
     (DEMO / "twofold.yaml").write_text(CONFIG, encoding="utf-8")
     for photo in PHOTOS:
         target = INBOX / photo.name

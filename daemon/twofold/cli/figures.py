@@ -29,6 +29,11 @@ def size_text(size: Sequence[int]) -> str:
     return "×".join(map(str, size))
 
 
+def count_text(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def pixels_text(count: float) -> str:
     """`12.6 MP`: megapixels are 10^6 pixels."""
     return f"{count / 1e6:.1f} MP" if count < 99.95e6 else f"{count / 1e6:.0f} MP"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from twofold.cli.figures import bytes_text, duration_text, size_text
+from twofold.cli.figures import bytes_text, count_text, duration_text, size_text
 from twofold.cli.options import ConfigOption, JsonOption, ModelOption, ScaleOption, recipe_from_options
 from twofold.cli.settings import load_settings
 from twofold.core.quantity import parse_size_bytes
@@ -87,15 +87,17 @@ def _text(planned: dict[str, Any]) -> Iterator[str]:
         yield from (_pass_text(number, item) for number, item in enumerate(file["passes"], start=1))
         yield f"  {_cost_text(file)}"
     if len(planned["files"]) > 1:
-        totals = planned["totals"]
-        yield f"{len(planned['files'])} files: {_cost_text(totals)}"
+        refused = sum(file["refused"] is not None for file in planned["files"])
+        refusals = f", {refused} of them refused" if refused else ""
+        yield f"{count_text(len(planned['files']), 'file')}{refusals}: {_cost_text(planned['totals'])}"
 
 
 def _pass_text(number: int, item: dict[str, Any]) -> str:
     sizes = f"{size_text(item['in'])} → {size_text(item['out'])}"
-    tiles = f"{item['tiles']} tiles of {size_text(item['tile'])}, batch {item['batch']}, halo {item['halo']} px"
+    tiles = f"{count_text(item['tiles'], 'tile')} of {size_text(item['tile'])}"
+    shape = f"{tiles}, batch {item['batch']}, halo {item['halo']} px"
     cost = f"{bytes_text(item['vram_bytes'])}, about {duration_text(item['seconds'])}"
-    return f"  pass {number}: {item['model']}  {sizes}  {tiles}  {cost}"
+    return f"  pass {number}: {item['model']}  {sizes}  {shape}  {cost}"
 
 
 def _cost_text(costs: dict[str, Any]) -> str:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from twofold.cli.jobs import job_line
 from twofold.cli.options import ConfigOption, JsonOption, VerboseOption
 from twofold.cli.progress import Outcomes, watching
 from twofold.cli.settings import load_settings
 from twofold.cli.stop import StopSignals
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
+from twofold.core.states import State
+from twofold.jobs.read import jobs_json
+from twofold.service.paths import StatePaths
 from twofold.telemetry.names import json_fields
 
 if TYPE_CHECKING:
+    from twofold.core.settings import Settings
     from twofold.service.progress import Summary
+
+LEFT_OVER = (State.WAITING, State.RETRYING, State.HELD)
+MAX_LEFT_SHOWN = 10
 
 
 def run(config: ConfigOption = None) -> None:
@@ -53,7 +62,10 @@ def once(config: ConfigOption = None, as_json: JsonOption = False, verbose: Verb
     outcomes = Outcomes()
     with StopSignals() as signals, watching(outcomes, bars=bars, lines=not as_json) as watch:
         summary = run_service(settings, until_idle=True, watch=watch, stop=signals.event)
-    print(json.dumps(_once_json(summary, outcomes)) if as_json else _once_text(summary))
+    if as_json:
+        print(json.dumps(_once_json(summary, outcomes)))
+    else:
+        print("\n".join(_once_text(summary, left_over(settings))))
     raise typer.Exit(signals.exit_code(otherwise=summary.exit_code))
 
 
@@ -81,9 +93,20 @@ def register(app: typer.Typer) -> None:
     app.command()(worker)
 
 
-def _once_text(summary: Summary) -> str:
-    counts = ", ".join(f"{count} {state}" for state, count in summary.counts.items() if count)
-    return counts or "nothing to do"
+def left_over(settings: Settings) -> list[dict[str, Any]]:
+    """The files that still wait or are to be tried again, as `jobs --json` shows them."""
+    database = StatePaths(settings.state_dir, settings.scratch_dir).database
+    return [job for state in LEFT_OVER for job in jobs_json(database, state)["jobs"]]
+
+
+def _once_text(summary: Summary, left: list[dict[str, Any]]) -> Iterator[str]:
+    yield ", ".join(f"{count} {state}" for state, count in summary.counts.items() if count) or "nothing to do"
+    for job in left[:MAX_LEFT_SHOWN]:
+        yield job_line(job)
+        if job["reason"] and job["reason"]["hint"]:
+            yield f"  hint: {job['reason']['hint']}"
+    if len(left) > MAX_LEFT_SHOWN:
+        yield f"and {len(left) - MAX_LEFT_SHOWN} more: twofold jobs"
 
 
 def _once_json(summary: Summary, outcomes: Outcomes) -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from twofold.cli.exits import ExitCode
-from twofold.cli.figures import bytes_text, duration_text, pixels_text
+from twofold.cli.figures import bytes_text, count_text, duration_text, pixels_text
 from twofold.cli.jobs import place
 from twofold.cli.options import ConfigOption, JsonOption
 from twofold.cli.settings import state_paths
@@ -108,7 +108,7 @@ def _device_line(device: dict[str, Any]) -> str:
 def _queue_text(queue: dict[str, Any]) -> str:
     if not queue["files"]:
         return "nothing to do"
-    parts = [f"{queue['files']} files to do"]
+    parts = [f"{count_text(queue['files'], 'file')} to do"]
     if queue["pixels"]:
         parts.append(pixels_text(queue["pixels"]))
     if queue["out_bytes"]:
