@@ -58,10 +58,12 @@ def once(config: ConfigOption = None, as_json: JsonOption = False, verbose: Verb
     from twofold.telemetry.logs import configure
 
     bars = sys.stdout.isatty() and not (as_json or verbose)
-    configure(sys.stderr, level="info" if verbose else "error")
+    # A terminal shows the progress; a file or journal gets the line that explains each job.
+    level = "info" if verbose or not sys.stderr.isatty() else "error"
+    configure(sys.stderr, level=level)
     outcomes = Outcomes()
     with StopSignals() as signals, watching(outcomes, bars=bars, lines=not as_json) as watch:
-        summary = run_service(settings, until_idle=True, watch=watch, stop=signals.event)
+        summary = run_service(settings, until_idle=True, watch=watch, stop=signals.event, log_level=level)
     if as_json:
         print(json.dumps(_once_json(summary, outcomes)))
     else:

@@ -15,6 +15,7 @@ import structlog
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import Reason, TwofoldError
+from twofold.core.estimate import estimate
 from twofold.core.formats import Format, check_output
 from twofold.core.job import Job, Picture
 from twofold.core.lookahead import SPOOL_BYTES, SPOOL_FILES, Candidate, in_order, to_spool
@@ -123,6 +124,7 @@ class Admission:
         recipe = self._resolved(job.recipe, header)
         chain = plan_chain(header.size, recipe, self._card)
         target = check_output(chain, header, recipe.save_as, self.limits)
+        _check_room(inbox, estimate(header, chain, (), target).output_bytes)
         job = replace(job, sha256=spooled.sha256, pictures=(Picture(header, chain),))
         self._enqueue(inbox, job, recipe, target)
 
@@ -174,6 +176,19 @@ class Admission:
             self.ledger.set_waiting(job.id, outcome.reason)
         elif self.ledger.conclude(job.id, outcome.state, outcome.reason, time.time()):
             say_ended(job, outcome.state, outcome.reason)
+
+
+def _check_room(inbox: InboxSettings, needed_bytes: int) -> None:
+    """Refuse before hours of work what the outbox has no room for, or what has no outbox."""
+    try:
+        found = os.statvfs(inbox.outbox)
+    except OSError as error:
+        text = f"the outbox {os.fsdecode(inbox.outbox)} cannot be reached: {error.strerror}"
+        raise TwofoldError(Code.OUTBOX_MISSING, text) from error
+    free_bytes = found.f_bavail * found.f_frsize
+    if needed_bytes > free_bytes:
+        text = f"the result may take {needed_bytes} bytes, and {os.fsdecode(inbox.outbox)} has {free_bytes} free"
+        raise TwofoldError(Code.DISK_FULL, text)
 
 
 def resolve_recipe(recipe: Recipe, header: PictureHeader, catalogue: Catalogue) -> Recipe:

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 FIRST_BACKOFF_S = 1.0
 LAST_BACKOFF_S = 60.0
+HOPELESS_DEATHS = 5
 STOP_TIMEOUT_S = 25.0
 """A worker reaches a checkpoint within a batch; after this it is killed, which costs no more than that batch."""
 
@@ -61,12 +62,22 @@ class Crew:
         forward: bool,
     ) -> None:
         """`order` writes a worker's order (alone or not); `forward` sends its log through our own stderr."""
-        self._posts = [Post(device) for device in devices]
+        self._posts: list[Post] = []
+        self.devices = tuple(devices)
         self._order = order
         self._ledger = ledger
         self._queue = queue
         self._board = board
         self._forward = forward
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The devices that workers are started on; to be set only while there are none."""
+        return tuple(post.device for post in self._posts)
+
+    @devices.setter
+    def devices(self, devices: Sequence[Device]) -> None:
+        self._posts = [Post(device) for device in devices]
 
     @property
     def working(self) -> bool:
@@ -75,21 +86,24 @@ class Crew:
     @property
     def hopeless(self) -> bool:
         """True where every device's workers die as soon as they start."""
-        return all(post.deaths_in_a_row >= 5 for post in self._posts)
+        return all(post.deaths_in_a_row >= HOPELESS_DEATHS for post in self._posts)
 
-    def tend(self) -> None:
-        """Reap what ended, start what is due, publish the devices."""
+    def tend(self) -> bool:
+        """Reap what ended, queue what is due, start what is needed; True where a worker came or went."""
+        changed = False
         for post in self._posts:
             if post.process is not None and post.process.poll() is not None:
                 self._reap(post, died=post.process.returncode != 0)
-        if all(post.process is not None for post in self._posts):
-            return
+                changed = True
         demand = self._ledger.demand()
+        if demand.next_at is not None and demand.next_at <= time.time() and self._queue.requeue_due(time.time()):
+            demand = self._ledger.demand()
         alone, shared = demand.alone > 0 and not any(post.alone for post in self._posts), demand.shared > 0
         for post in self._posts:
             if post.process is None and time.monotonic() >= post.not_before_s and (alone or shared):
                 self._start(post, alone=alone)
-                alone = False
+                alone, changed = False, True
+        return changed
 
     def publish(self) -> None:
         """Write what `status` shows of the devices."""

@@ -36,6 +36,7 @@ class WorkerOrder:
     idle_exit_s: float
     outboxes: dict[str, Outbox]
     log_json: bool
+    log_level: str
     alone: bool = False
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from twofold.core.settings import InboxSettings
 from twofold.core.states import State
 from twofold.jobs import read
 from twofold.jobs.ledger import Ledger
+
+ETA_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +65,28 @@ class Reporter:
         self._database = database
         self._inboxes = inboxes
         self._since = now
-        self._told: set[str] = set()
+        self._told: set[str] = set()  # ended at `_since` exactly
+        self._eta_s: float | None = None
+        self._eta_due_s = 0.0
         self._delivered = 0
         self._failed = 0
 
-    def snapshot(self, now: float) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """Figures of now, and what ended since the last call."""
         counts = self._counts()
-        ended = [job for job in self._ledger.ended_since(self._since) if job.id not in self._told]
-        self._told.update(job.id for job in ended)
+        ended = self._newly_ended()
         done = [job for job in ended if job.state is State.DONE]
         failed = [job for job in ended if job.state is State.FAILED]
         self._delivered += len(done)
         self._failed += len(failed)
         active = self._ledger.jobs({State.RUNNING})
         open_files = sum(counts.get(state.value, 0) for state in (State.WAITING, State.QUEUED, State.RUNNING))
-        queue = read.status_json(self._database)["queue"]
         return Snapshot(
             counts=counts,
             pictures_total=self._delivered + self._failed + open_files,
             pictures_done=self._delivered + self._failed,
             active=tuple(_active(job) for job in active),
-            eta_s=queue["eta_s"],
+            eta_s=self._eta(),
             delivered=tuple((job.path, self._output(job)) for job in done),
             failed=tuple((job.path, job.reason) for job in failed if job.reason is not None),
         )
@@ -98,6 +101,21 @@ class Reporter:
         counts = self._counts()
         told = [f"{count} {state}" for state, count in counts.items() if state not in ("done", "skipped") and count]
         return ", ".join(told) or "idle"
+
+    def _newly_ended(self) -> list[Job]:
+        found = self._ledger.ended_since(self._since)
+        fresh = [job for job in found if job.id not in self._told]
+        if fresh:
+            self._since = fresh[-1].finished or self._since
+            self._told = {job.id for job in found if job.finished == self._since}
+        return fresh
+
+    def _eta(self) -> float | None:
+        """Seconds that the queue will take; it changes slowly, and costs a look at every open job."""
+        if time.monotonic() >= self._eta_due_s:
+            self._eta_due_s = time.monotonic() + ETA_EVERY_S
+            self._eta_s = read.status_json(self._database)["queue"]["eta_s"]
+        return self._eta_s
 
     def _counts(self) -> dict[str, int]:
         total: dict[str, int] = {}

@@ -23,8 +23,11 @@ def run_service(
     until_idle: bool = False,
     watch: Callable[[Snapshot], None] | None = None,
     stop: threading.Event,
+    log_level: str = "info",
 ) -> Summary:
     """Watch the inboxes until `stop` is set or, with `until_idle`, until nothing is runnable.
+
+    Workers log to stderr at `log_level`.
 
     Raises TwofoldError: ALREADY_RUNNING, STATE_ON_NETWORK, STATE_NEWER, STATE_DAMAGED, NO_DEVICE.
     """
@@ -42,6 +45,7 @@ def run_service(
             drain=until_idle,
             watch=watch,
             log_json=not sys.stderr.isatty(),
+            log_level=log_level,
             heartbeat=heartbeat,
         )
         return supervisor.run(stop)

@@ -12,6 +12,7 @@ from functools import partial
 import structlog
 
 from twofold import __version__
+from twofold.core.errors import TwofoldError
 from twofold.core.settings import Settings
 from twofold.core.states import State
 from twofold.device.host import HostProbe
@@ -34,8 +35,12 @@ from twofold.service.progress import Reporter, Snapshot, Summary
 
 log = structlog.get_logger()
 
-TICK_S = 0.2
-PUBLISH_EVERY_S = 2.0
+BUSY_TICK_S = 0.2
+IDLE_TICK_S = 1.0
+BUSY_PUBLISH_EVERY_S = 2.0
+IDLE_PUBLISH_EVERY_S = 60.0
+"""An idle service writes to its disk about as often as it scans, so that disks may sleep."""
+
 ADMISSION_EVERY_S = 1.0
 STUMBLE_S = 5.0
 DRAIN_IDLE_EXIT_S = 1.0
@@ -54,6 +59,7 @@ class Supervisor:
         drain: bool,
         watch: Callable[[Snapshot], None] | None,
         log_json: bool,
+        log_level: str,
         heartbeat: Heartbeat,
     ) -> None:
         self._settings = settings
@@ -61,6 +67,7 @@ class Supervisor:
         self._drain = drain
         self._watch = watch
         self._log_json = log_json
+        self._log_level = log_level
         self._heartbeat = heartbeat
         self._engine = open_engine(paths.database)
         self._ledger = Ledger(self._engine)
@@ -81,8 +88,9 @@ class Supervisor:
             self._queue,
             open_catalogue(paths, os.path.dirname(settings.source or "")),
         )
-        self._devices = self._choose_devices()
-        self._crew = Crew(self._devices, self._order, self._ledger, self._queue, self._board, forward=watch is not None)
+        self._crew = Crew(
+            self._choose_devices(), self._order, self._ledger, self._queue, self._board, forward=watch is not None
+        )
         self._reporter = Reporter(self._ledger, paths.database, dict(settings.inboxes), now=time.time())
 
     def run(self, stop: threading.Event) -> Summary:
@@ -111,7 +119,7 @@ class Supervisor:
             for thread in self._threads:
                 thread.join(STUMBLE_S)
             self._admission.close()
-            self._publish(final=True)
+            self._publish()
             summary = self._reporter.summary()
             self._queue.close()
             self._engine.dispose()
@@ -120,18 +128,22 @@ class Supervisor:
         return summary
 
     def _loop(self, stop: threading.Event, watcher: Watcher) -> None:
-        publish_s = prune_s = 0.0
-        while not stop.wait(TICK_S):
+        publish_s = prune_s = devices_s = 0.0
+        busy = True
+        while not stop.wait(BUSY_TICK_S if busy or self._watch is not None else IDLE_TICK_S):
             now_s = time.monotonic()
             for name in watcher.tend(now_s):
                 log.debug("watcher.started", inbox=name)
-            self._queue.requeue_due(time.time())
-            self._crew.tend()
+            if not self._crew.devices and now_s >= devices_s:
+                devices_s = now_s + RECHECK_S
+                self._crew.devices = self._choose_devices()
+            changed = self._crew.tend()
+            busy = self._crew.working
             if self._watch is not None:
-                self._watch(self._reporter.snapshot(time.time()))
-            if now_s >= publish_s:
-                publish_s = now_s + PUBLISH_EVERY_S
-                self._publish(final=False)
+                self._watch(self._reporter.snapshot())
+            if changed or now_s >= publish_s:
+                publish_s = now_s + (BUSY_PUBLISH_EVERY_S if busy else IDLE_PUBLISH_EVERY_S)
+                self._publish()
             if now_s >= prune_s:
                 prune_s = now_s + PRUNE_EVERY_S
                 self._queue.prune(time.time(), older_s=PRUNE_OLDER_S)
@@ -178,14 +190,21 @@ class Supervisor:
                 log.error("service.stumbled", thread=name, exc_info=True)
                 self._stop.wait(STUMBLE_S)
 
-    def _publish(self, *, final: bool) -> None:
+    def _publish(self) -> None:
         self._crew.publish()
-        self._heartbeat.status("stopped" if final else self._reporter.line())
+        self._heartbeat.status(self._reporter.line())
 
     def _choose_devices(self) -> tuple[Device, ...]:
         wanted = "auto" if self._settings.devices is None else [device.id for device in self._settings.devices]
         wait = self._settings.on_no_device == "wait" and not self._drain
-        return choose_devices(wanted, list_devices(), wait=wait)
+        try:
+            return choose_devices(wanted, list_devices(), wait=wait)
+        except TwofoldError as error:
+            if not wait:
+                raise
+            # Jobs stay queued: a GPU box never turns quietly into a CPU box.
+            log.error("device.missing", text=error.reason.text, hint=error.reason.hint)
+            return ()
 
     def _order(self, device: Device, alone: bool) -> WorkerOrder:
         settings = self._settings
@@ -209,12 +228,15 @@ class Supervisor:
                 inbox.name: Outbox(os.fsdecode(inbox.outbox), inbox.on_exists) for inbox in settings.inboxes.values()
             },
             log_json=self._log_json,
+            log_level=self._log_level,
             alone=alone,
         )
 
     def _clear_away(self) -> None:
         """After a kill or a power cut: jobs go on, and what no job owns any more is removed."""
         interrupted = recover(self._queue)
+        self._board.keep_inboxes(list(self._settings.inboxes))
+        self._board.keep_devices([])
         live = self._ledger.unfinished_ids()
         for folder in (self._paths.spool, self._paths.scratch):
             for name in os.listdir(folder):

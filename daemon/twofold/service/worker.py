@@ -41,7 +41,7 @@ ORPHAN_GRACE_S = 10.0
 def main() -> int:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     order = WorkerOrder.from_json(_first_line())
-    configure(sys.stderr, json=order.log_json)
+    configure(sys.stderr, json=order.log_json, level=order.log_level)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor decides
