@@ -40,7 +40,7 @@ def run(config: ConfigOption = None) -> None:
     from twofold.service.run import run_service
     from twofold.telemetry.logs import configure
 
-    configure(sys.stdout)
+    configure(sys.stderr)
     log = structlog.get_logger()
     log.info("config.loaded", source=settings.source, inboxes=list(settings.inboxes), recipes=list(settings.recipes))
     with StopSignals() as signals:

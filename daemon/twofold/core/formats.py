@@ -18,8 +18,9 @@ class Format:
     """One file format. `extensions` are lower case without the dot, the one we write first.
 
     `max_side_px` and `max_px` bound what a file can hold and be read back; `depth` is the deepest it keeps (bits per
-    sample); a format without `grey` holds it as RGB; `writable` is False for formats that are read, or named in a recipe, but not written yet. `size_ratio` is a
-    cautious share of the raw samples that a result takes on disk; `encode_s` are seconds per megapixel (measured).
+    sample); a format without `grey` holds it as RGB; `writable` is False for formats that are read, or named in a
+    recipe, but not written yet. `size_ratio` is a cautious share of the raw samples that a result takes on disk;
+    `encode_s` are seconds per megapixel (measured).
     """
 
     name: str
@@ -28,7 +29,6 @@ class Format:
     max_px: int | None = None
     depth: int = 8
     alpha: bool = True
-    grey: bool = True
     grey: bool = True
     lossless: bool = True
     writable: bool = True
