@@ -6,11 +6,12 @@ import io
 import os
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
 
-from twofold.imaging import decode, encode
+from twofold.imaging import decode, encode, verify
 from twofold.imaging.codec import Decoded
 from twofold.imaging.inspection import inspect
 from twofold.imaging.metadata import Metadata
@@ -63,16 +64,28 @@ def decoded(data: bytes) -> Decoded:
 
 
 def encoded(
-    format_: str, raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata
+    format_: str, raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata, quality: int = 95
 ) -> tuple[bytes, list[str]]:
     """The file and its warnings, encoded in this process."""
     result = memory_file(b"")
-    request = {"format": format_, "quality": 95, "result": result, "metadata": metadata.to_json()}
+    request = {"format": format_, "quality": quality, "result": result, "metadata": metadata.to_json()}
     planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
     warnings = encode.operate(request | planes)["warnings"]
     data = contents(result)
     os.close(result)
     return data, warnings
+
+
+def verified(
+    data: bytes, format_: str, raster: SharedRaster, alpha: SharedRaster | None, quality: int = 95
+) -> dict[str, Any]:
+    """Verified in this process."""
+    source = memory_file(data)
+    request = {"format": format_, "quality": quality, "source": source, "raster": raster.to_json()}
+    try:
+        return verify.operate(request | {"alpha": None if alpha is None else alpha.to_json()})
+    finally:
+        os.close(source)
 
 
 def memory_file(data: bytes) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, UnidentifiedImageError
@@ -35,7 +37,21 @@ _GREY = ("1", "L", "LA")
 
 def inspect(data: FileBytes) -> Inspection:
     """Header and metadata as Pillow reads them; no pixel is decoded."""
-    image = _open(data)
+    with _refusals_are_damage():
+        return _inspection(_open(data))
+
+
+def decode(data: FileBytes, header: PictureHeader) -> Samples:
+    """(H, W, 1-4) uint8 as stored, alpha last, not yet turned."""
+    import numpy as np
+
+    mode = ("L" if header.channels == 1 else "RGB") + ("A" if header.alpha else "")
+    with _refusals_are_damage():
+        samples = np.asarray(_open(data).convert(mode))
+    return samples if samples.ndim == 3 else samples[:, :, None]
+
+
+def _inspection(image: Image.Image) -> Inspection:
     block = image.info.get("exif")
     block = block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else None
     icc = image.info.get("icc_profile")
@@ -59,17 +75,14 @@ def inspect(data: FileBytes) -> Inspection:
     return Inspection(header, metadata)
 
 
-def decode(data: FileBytes, header: PictureHeader) -> Samples:
-    """(H, W, 1-4) uint8 as stored, alpha last, not yet turned."""
-    import numpy as np
-
-    image = _open(data)
-    mode = ("L" if header.channels == 1 else "RGB") + ("A" if header.alpha else "")
+@contextmanager
+def _refusals_are_damage() -> Iterator[None]:
     try:
-        samples = np.asarray(image.convert(mode))
+        yield
+    except UnidentifiedImageError:
+        raise damaged("its header cannot be read") from None
     except _REFUSALS as error:
         raise damaged(str(error)) from None
-    return samples if samples.ndim == 3 else samples[:, :, None]
 
 
 def _open(data: FileBytes) -> Image.Image:
@@ -77,12 +90,7 @@ def _open(data: FileBytes) -> Image.Image:
     Image.MAX_IMAGE_PIXELS = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            image = Image.open(io.BytesIO(data[: len(data)]), formats=_FORMATS)
-        except UnidentifiedImageError:
-            raise damaged("its header cannot be read") from None
-        except _REFUSALS as error:
-            raise damaged(str(error)) from None
+        image = Image.open(io.BytesIO(data[: len(data)]), formats=_FORMATS)
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"):
         raise unsupported(f"a picture of mode {image.mode}")
     return image
