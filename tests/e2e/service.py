@@ -128,8 +128,7 @@ class Service:
     def events(self, name: str | None = None, *, start: int | None = None) -> list[dict[str, Any]]:
         """The log lines of one start (default: the latest), all of them JSON; the last one may be half written."""
         path = self.log_path if start is None else self.home / f"log-{start}.jsonl"
-        lines = path.read_bytes().split(b"\n")[:-1]
-        found = [json.loads(line) for line in lines]
+        found = parsed(path.read_bytes().rpartition(b"\n")[0])
         return [event for event in found if name in (None, event["event"])]
 
     def log_tail(self) -> str:
@@ -175,6 +174,13 @@ class Service:
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", "COLUMNS": "200"}
+
+
+def parsed(log: str | bytes) -> list[dict[str, Any]]:
+    """Log lines, every one of which has to be a JSON object with an event."""
+    events = [json.loads(line) for line in log.splitlines()]
+    assert all("event" in event for event in events)
+    return events
 
 
 def sha256(path: Path) -> str:

@@ -24,7 +24,7 @@ from twofold.jobs.database import open_engine
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.liveness import recover
 from twofold.jobs.queue import JobQueue
-from twofold.service.admission import RECHECK_S, Admission
+from twofold.service.admission import RECHECK_S, Admission, remove_quietly
 from twofold.service.crew import Crew
 from twofold.service.heartbeat import Heartbeat
 from twofold.service.inlet import Inlet
@@ -119,6 +119,7 @@ class Supervisor:
             for thread in self._threads:
                 thread.join(STUMBLE_S)
             self._admission.close()
+            self._tidy()
             self._publish()
             summary = self._reporter.summary()
             self._queue.close()
@@ -147,6 +148,7 @@ class Supervisor:
             if now_s >= prune_s:
                 prune_s = now_s + PRUNE_EVERY_S
                 self._queue.prune(time.time(), older_s=PRUNE_OLDER_S)
+                self._tidy()
             if self._drain and (self._nothing_runnable() or self._crew.hopeless):
                 return
 
@@ -237,19 +239,25 @@ class Supervisor:
         interrupted = recover(self._queue)
         self._board.keep_inboxes(list(self._settings.inboxes))
         self._board.keep_devices([])
+        self._tidy()
         live = self._ledger.unfinished_ids()
-        for folder in (self._paths.spool, self._paths.scratch):
-            for name in os.listdir(folder):
-                if name.partition(".")[0] not in live:
-                    _remove(os.path.join(folder, name))
         for inbox in self._settings.inboxes.values():
             OutboxFolder(inbox.outbox).sweep(live)
         if interrupted:
             log.info("service.recovered", jobs=interrupted)
+
+    def _tidy(self) -> None:
+        """Remove what a job left that ended without a worker: it killed each one, or a newer version replaced it."""
+        # The names first: a job that is not open after its copy was seen has ended.
+        found = [(folder, name) for folder in (self._paths.spool, self._paths.scratch) for name in os.listdir(folder)]
+        live = self._ledger.unfinished_ids() if found else set()
+        for folder, name in found:
+            if name.partition(".")[0] not in live:
+                _remove(os.path.join(folder, name))
 
 
 def _remove(path: str) -> None:
     if os.path.isdir(path):
         shutil.rmtree(path, ignore_errors=True)
     else:
-        os.unlink(path)
+        remove_quietly(path)
