@@ -10,8 +10,8 @@ from typing import Any
 class NetworkCard:
     """Facts of one network file.
 
-    `halo_px` is the receptive radius in input pixels, rounded up; `exact` says that a tiled run with this halo equals the
-    whole picture; where it is not, `tiling_error` is the largest difference found, as a share of full range.
+    `halo_px` is the receptive radius in input pixels, rounded up; `exact` says that a tiled run with this halo equals
+    the whole picture; where it is not, `tiling_error` is the largest difference found, as a share of full range.
     `alignment` divides every tile origin and size; `minimum_px` is the smallest side it accepts.
     `live_bytes_per_px` are live tensor bytes per padded input pixel in float32 (liveness trace);
     `mflop_per_px` counts 2 x MACs per input pixel, in millions. `backend` is torch, identity or sleep.

@@ -57,7 +57,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A row of the `file` table. Paths are bytes relative to their inbox or outbox; times are seconds since the epoch."""
+    """A row of the `file` table.
+
+    Paths are bytes relative to their inbox or outbox; times are seconds since the epoch.
+    """
 
     id: str
     inbox: str

@@ -22,7 +22,10 @@ class Governor(Protocol):
         """A plan for one pass from a fresh reading. Raises TwofoldError(LOW_MEMORY)."""
 
     def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:
-        """A strictly smaller plan after `plan` ran out of memory; remembered for a while. Raises TwofoldError(LOW_MEMORY)."""
+        """A strictly smaller plan after `plan` ran out of memory; remembered for a while.
+
+        Raises TwofoldError(LOW_MEMORY).
+        """
 
     def completed(self, card: NetworkCard, plan: PassPlan, *, batch_px: int, seconds: float) -> None:
         """One batch of `batch_px` window pixels took `seconds`: learn from it."""
