@@ -77,6 +77,7 @@ EVENTS: dict[str, Event] = {
     "worker.died": Event(
         "warning", "A worker ended as it should not; its jobs go on.", ("device", "pid", "status", "jobs")
     ),
+    "device.missing": Event("error", "No configured device can be used; jobs stay queued.", ("text", "hint")),
     "network.loaded": Event("info", "A worker loaded a network.", ("model", "device", "seconds")),
     # libraries
     "library.warned": Event("warning", "A library that Twofold uses warned of something.", ("logger", "text")),
