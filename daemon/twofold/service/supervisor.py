@@ -43,7 +43,7 @@ IDLE_PUBLISH_EVERY_S = 60.0
 
 ADMISSION_EVERY_S = 1.0
 STUMBLE_S = 5.0
-DRAIN_IDLE_EXIT_S = 1.0
+SHORT_IDLE_EXIT_S = 1.0
 PRUNE_EVERY_S = 3600.0
 PRUNE_OLDER_S = 7 * 24 * 3600.0
 
@@ -225,7 +225,8 @@ class Supervisor:
             use_at_most=settings.ram_use_at_most if device.kind == "cpu" else policy.use_at_most,
             ram_bytes=ram_bytes,
             limits=settings.limits,
-            idle_exit_s=DRAIN_IDLE_EXIT_S if self._drain else settings.idle_exit_s,
+            # A worker for lone jobs holds up all others: it lingers as little as one that drains.
+            idle_exit_s=SHORT_IDLE_EXIT_S if self._drain or alone else settings.idle_exit_s,
             outboxes={
                 inbox.name: Outbox(os.fsdecode(inbox.outbox), inbox.on_exists) for inbox in settings.inboxes.values()
             },
