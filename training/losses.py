@@ -18,8 +18,23 @@ def drift(ours: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return (ours - truth).mean(dim=(2, 3)).abs().mean()
 
 
-def total(ours: torch.Tensor, truth: torch.Tensor, frequency_weight: float, drift_weight: float) -> torch.Tensor:
+def chroma(ours: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Charbonnier of the colour differences (BT.601 Cb and Cr, -0.5 to 0.5).
+
+    The error of brightness is far larger and decides the sign of every channel's error: without a term of its own,
+    colour gets no gradient and stays as blocky as nearest-neighbour enlargement.
+    """
+    mix = torch.tensor([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=ours.dtype, device=ours.device)
+    planes = torch.einsum("kc,nchw->nkhw", mix, ours - truth)
+    return charbonnier(planes, torch.zeros_like(planes))
+
+
+def total(
+    ours: torch.Tensor, truth: torch.Tensor, chroma_weight: float, frequency_weight: float, drift_weight: float
+) -> torch.Tensor:
     loss = charbonnier(ours, truth)
+    if chroma_weight:
+        loss = loss + chroma_weight * chroma(ours, truth)
     if frequency_weight:
         loss = loss + frequency_weight * frequency(ours, truth)
     if drift_weight:

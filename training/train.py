@@ -36,8 +36,12 @@ class Plan:
     minutes: float = 0.0
     rate: float = 1e-3
     last_rate: float = 2e-6
+    chroma_weight: float = 0.5
     frequency_weight: float = 0.05
     drift_weight: float = 0.1
+    recolour_share: float = (
+        0.25  # of the samples: channels swapped, some inverted; colour edges are rare in photographs
+    )
     chain_share: float = 0.125  # of the samples: input is the network's own output
     chain_after: int = 1500  # iterations before the first such sample
     enlarged_share: float = 0.015  # of the samples: input is a bicubic enlargement
@@ -106,18 +110,14 @@ def sample(data: patches.PatchSet, plan: Plan, run: Run) -> tuple[torch.Tensor, 
     rng = run.rng
     lows, highs = [], []
     reach = patches.SIDE // 2 - CROP + 1
-    chain_share = plan.chain_share if run.before + run.iteration >= plan.chain_after else 0.0
     for index in rng.integers(len(data), size=plan.batch):
-        low = data.lr[index].astype(np.float32) / 255
-        dice = rng.random()
-        if dice < chain_share:
-            low = own_output(run.average, data.lr4[index])
-        elif dice > 1 - plan.enlarged_share:
-            image = Image.fromarray(data.lr4[index]).resize(low.shape[:2], Image.Resampling.BICUBIC)
-            low = np.asarray(image).astype(np.float32) / 255
+        low = low_side(data, int(index), plan, run)
         top, left = (int(v) for v in rng.integers(0, reach, 2))
         low = low[top : top + CROP, left : left + CROP]
-        high = data.hr[index, 2 * top : 2 * (top + CROP), 2 * left : 2 * (left + CROP)].astype(np.float32) / 255
+        high = unit(data.hr[index, 2 * top : 2 * (top + CROP), 2 * left : 2 * (left + CROP)])
+        if rng.random() < plan.recolour_share:
+            order, inverted = rng.permutation(3), rng.random(3) < 0.5
+            low, high = recolour(low, order, inverted), recolour(high, order, inverted)
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
         low, high = np.rot90(low, turns), np.rot90(high, turns)
         lows.append(low[:, ::-1] if flip else low)
@@ -126,10 +126,33 @@ def sample(data: patches.PatchSet, plan: Plan, run: Run) -> tuple[torch.Tensor, 
     return torch.from_numpy(np.stack(lows)).permute(0, 3, 1, 2), torch.from_numpy(np.stack(highs)).permute(0, 3, 1, 2)
 
 
+def unit(pixels: patches.Pixels) -> NDArray[np.float32]:
+    """0..255 to 0..1."""
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def low_side(data: patches.PatchSet, index: int, plan: Plan, run: Run) -> NDArray[np.float32]:
+    """The input of one sample, (48, 48, 3) float32 in 0..1: reduced truth, own output, or an enlargement."""
+    chain_share = plan.chain_share if run.before + run.iteration >= plan.chain_after else 0.0
+    dice = run.rng.random()
+    if dice < chain_share:
+        return own_output(run.average, data.lr4[index])
+    if dice > 1 - plan.enlarged_share:
+        side = patches.SIDE // 2
+        return unit(np.asarray(Image.fromarray(data.lr4[index]).resize((side, side), Image.Resampling.BICUBIC)))
+    return unit(data.lr[index])
+
+
+def recolour(pixels: NDArray[np.float32], order: NDArray[np.int64], inverted: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Reorders the channels of (h, w, 3) in 0..1 and inverts some: reduction and this may be swapped."""
+    mixed = pixels[..., order]
+    return np.where(inverted, np.float32(1) - mixed, mixed)
+
+
 def own_output(average: nn.Module, quarter: patches.Pixels) -> NDArray[np.float32]:
     """The averaged network's enlargement of a quarter-size patch; (2h, 2w, 3) float32 in 0..1."""
     with torch.no_grad():
-        tensor = torch.from_numpy(quarter.astype(np.float32) / 255).permute(2, 0, 1)[None]
+        tensor = torch.from_numpy(unit(quarter)).permute(2, 0, 1)[None]
         out: NDArray[np.float32] = average(tensor).clamp(0, 1)[0].permute(1, 2, 0).numpy()
     return out
 
@@ -152,7 +175,7 @@ def step(data: patches.PatchSet, plan: Plan, run: Run) -> float:
     for group in run.optimiser.param_groups:
         group["lr"] = rate(plan, run)
     low, high = sample(data, plan, run)
-    loss = losses.total(run.model(low), high, plan.frequency_weight, plan.drift_weight)
+    loss = losses.total(run.model(low), high, plan.chroma_weight, plan.frequency_weight, plan.drift_weight)
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch ships it unannotated
     nn.utils.clip_grad_norm_(run.model.parameters(), CLIP_NORM)
