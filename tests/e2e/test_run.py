@@ -1,0 +1,124 @@
+"""`run` as a service manager and its owner see it: one instance, notifications, stopping, going on."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.photos import drop, photo
+from tests.e2e.service import Service, sha256
+
+CONFIG = """\
+recipes:
+  quick: {scale: 2, models: [identity]}
+  slow: {scale: 2, models: ["sleep:0.3"]}
+inboxes:
+  quick: {path: quick, outbox: out-quick, recipe: quick, settle: 0.2s}
+  slow: {path: slow, outbox: out-slow, recipe: slow, settle: 0.2s}
+"""
+DONE_TIMEOUT_S = 60
+NAMES = (
+    b"caf\xe9.png",
+    b"two\nlines.png",
+    b'{"event": "forged"}\n.png',
+    b"\xe2\x80\xae gnp.png",
+    "großes Blau 🟦.png".encode(),
+)
+MAX_DATAGRAM_BYTES = 4096
+
+SOME_TILES = (100, 100)
+"""From this picture the worker learns that a tile takes its time."""
+MANY_TILES = (440, 440)
+"""Now planned as a long pass: five bands of five tiles."""
+
+
+@pytest.fixture
+def notified(tmp_path: Path) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+    """A notification socket's address, and what has come there so far."""
+    address = str(tmp_path / "notify")
+    received: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel:
+        channel.bind(address)
+
+        def lines() -> list[str]:
+            while True:
+                try:
+                    received.extend(channel.recv(MAX_DATAGRAM_BYTES).decode().splitlines())
+                except BlockingIOError:
+                    return received
+
+        yield address, lines
+
+
+def test_one_instance_tells_its_manager_and_no_name_breaks_a_line(
+    service: Callable[[str], Service], notified: tuple[str, Callable[[], list[str]]]
+) -> None:
+    one = service(CONFIG)
+    inbox, outbox = one.folder("quick"), one.folder("out-quick")
+    one.folder("slow"), one.folder("out-slow")
+    address, lines = notified
+    for number, name in enumerate(NAMES):
+        drop(inbox, os.fsdecode(name), photo("png", 30 + number, 20, number))
+    one.start(NOTIFY_SOCKET=address)
+
+    second = one.command("run")
+    assert second.returncode == 4, second.stdout + second.stderr
+
+    one.wait_for(lambda: len(one.events("job.delivered")) == len(NAMES), DONE_TIMEOUT_S)
+    assert set(os.listdir(os.fsencode(outbox))) == set(NAMES)
+    assert not one.events("forged")
+    lines()  # a full socket would hold the service up
+    assert one.stop() == 0
+    said = lines()
+    assert said.count("READY=1") == said.count("STOPPING=1") == 1
+    assert said.index("READY=1") < said.index("STOPPING=1")
+    assert any(line.startswith("STATUS=") for line in said)
+    assert one.events()  # every line is JSON
+
+
+def test_a_long_pass_goes_on_where_it_stopped(service: Callable[[str], Service]) -> None:
+    one = service(CONFIG)
+    one.folder("quick"), one.folder("out-quick")
+    inbox, outbox = one.folder("slow"), one.folder("out-slow")
+    one.start()
+    drop(inbox, "short.png", photo("png", *SOME_TILES, 1))
+    one.wait_until({"short.png": ("done", None)}, DONE_TIMEOUT_S)
+    drop(inbox, "long.png", photo("png", *MANY_TILES, 2))
+
+    _wait_for_share(one, 0.2)
+    assert one.stop() == 0
+    assert one.states()["long.png"][0] == "queued"
+
+    one.start()
+    _wait_for_share(one, 0.4)
+    after_stop = _resumed_band(one)
+    assert after_stop > 0
+    one.kill_tree()
+
+    one.start()
+    one.wait_until({"long.png": ("done", None)}, DONE_TIMEOUT_S)
+    assert _resumed_band(one) > after_stop
+    assert one.stop() == 0
+    undisturbed = one.command("upscale", "slow/long.png", "-o", "reference", "--model", "identity")
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    assert sha256(outbox / "long.png") == sha256(one.home / "reference" / "long.png")
+    assert one.left_over() == []
+
+
+def _wait_for_share(one: Service, share: float) -> None:
+    """Until so much of the long picture is done, by what `jobs` says."""
+
+    def fraction() -> float:
+        job = one.jobs().get("long.png")
+        return job["pictures"][0]["fraction"] if job and job["pictures"] else 0.0
+
+    one.wait_for(lambda: fraction() >= share and one.events("pass.planned"), DONE_TIMEOUT_S)
+
+
+def _resumed_band(one: Service) -> int:
+    (planned,) = [event for event in one.events("pass.planned") if event["job"] == one.jobs()["long.png"]["id"]]
+    return int(planned["resumed_band"])
