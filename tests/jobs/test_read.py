@@ -76,6 +76,7 @@ def test_status_while_a_writer_writes(state: Standing) -> None:
             {
                 "name": "photos",
                 "state": "ok",
+                "reason": None,
                 "mode": "inotify",
                 "scan_every_s": 60.0,
                 "counts": {"queued": 1, "waiting": 1},

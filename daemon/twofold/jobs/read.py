@@ -116,6 +116,7 @@ def _inboxes(connection: sqlite3.Connection) -> list[dict[str, Any]]:
         {
             "name": row["name"],
             "state": row["state"],
+            "reason": None if row["reason"] is None else json.loads(row["reason"]),
             "mode": row["mode"],
             "scan_every_s": row["scan_every_s"],
             "counts": counts.get(row["name"], {}),

@@ -165,7 +165,7 @@ class Admission:
         if outcome.after_s is not None:
             if job.reason is None or job.reason.code is not error.code:
                 log.warning(
-                    "job.waiting",
+                    "job.postponed",
                     job=job.id,
                     inbox=job.inbox,
                     path=job.path,

@@ -200,7 +200,7 @@ class Inlet:
         moving = sum(not verdict.blocked for verdict in found.verdicts.values())
         self.status = replace(before, state=state, reason=reason, sweeps=before.sweeps + 1, moving=moving)
         if state is not before.state and not good and reason is not None:
-            log.warning("inbox.offline", inbox=self.inbox.name, code=reason.code.value, text=reason.text)
+            log.warning("inbox.lost", inbox=self.inbox.name, code=reason.code.value, text=reason.text)
         elif before.state is InboxState.OFFLINE and good:
             log.info("inbox.recovered", inbox=self.inbox.name)
         self._board.record_inbox(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
+
+PROBES = 5
+PROBE_GAP_S = 0.05
 
 
 class FileLock:
@@ -20,7 +24,7 @@ class FileLock:
         """Take the lock, or raise TwofoldError(ALREADY_RUNNING) naming the holder's process id."""
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd, wait=wait)
         except BlockingIOError:
             holder = os.read(fd, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
@@ -33,3 +37,18 @@ class FileLock:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def _lock(fd: int, *, wait: bool) -> None:
+    """Raises BlockingIOError where another process holds the lock, and not merely looks whether one does."""
+    if wait:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return
+    for attempt in range(1, PROBES + 1):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if attempt == PROBES:
+                raise
+            time.sleep(PROBE_GAP_S)

@@ -205,7 +205,7 @@ class Supervisor:
             if not wait:
                 raise
             # Jobs stay queued: a GPU box never turns quietly into a CPU box.
-            log.error("device.missing", text=error.reason.text, hint=error.reason.hint)
+            log.error("device.lost", text=error.reason.text, hint=error.reason.hint)
             return ()
 
     def _order(self, device: Device, alone: bool) -> WorkerOrder:

@@ -31,7 +31,7 @@ EVENTS: dict[str, Event] = {
     "inbox.touched": Event(
         "warning", "Many finished files changed attributes only, and stay done.", ("inbox", "files")
     ),
-    "inbox.offline": Event(
+    "inbox.lost": Event(
         "warning", "An inbox cannot be listed; its files are not taken for deleted.", ("inbox", "code", "text")
     ),
     "inbox.recovered": Event("info", "An inbox that was offline can be listed again.", ("inbox",)),
@@ -41,7 +41,7 @@ EVENTS: dict[str, Event] = {
     "file.spooled": Event("debug", "A file was complete, and was copied and hashed.", (*JOB, "sha256", "seconds")),
     # jobs
     "job.queued": Event("info", "A job waits for a worker.", (*JOB, "recipe", "output")),
-    "job.waiting": Event("warning", "A file lacks something, and goes on by itself when it can.", (*JOB, *REASON)),
+    "job.postponed": Event("warning", "A file lacks something, and goes on by itself when it can.", (*JOB, *REASON)),
     "job.retried": Event("warning", "A job met passing trouble; it is tried again.", (*JOB, "code", "text", "next_at")),
     "job.delivered": Event(
         "info",
@@ -77,7 +77,7 @@ EVENTS: dict[str, Event] = {
     "worker.died": Event(
         "warning", "A worker ended as it should not; its jobs go on.", ("device", "pid", "status", "jobs")
     ),
-    "device.missing": Event("error", "No configured device can be used; jobs stay queued.", ("text", "hint")),
+    "device.lost": Event("error", "No configured device can be used; jobs stay queued.", ("text", "hint")),
     "network.loaded": Event("info", "A worker loaded a network.", ("model", "device", "seconds")),
     # libraries
     "library.warned": Event("warning", "A library that Twofold uses warned of something.", ("logger", "text")),
