@@ -18,7 +18,7 @@ import psutil
 from twofold.jobs import read
 
 PYTHON_TWOFOLD = (sys.executable, "-m", "twofold")
-POLL_S = 0.05
+POLL_S = 0.1
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 25.0
 LOG_TAIL_LINES = 40
