@@ -86,7 +86,7 @@ class Reporter:
             pictures_total=self._delivered + self._failed + open_files,
             pictures_done=self._delivered + self._failed,
             active=tuple(_active(job) for job in active),
-            eta_s=self._eta(),
+            eta_s=self._eta() if open_files else None,
             delivered=tuple((job.path, self._output(job)) for job in done),
             failed=tuple((job.path, job.reason) for job in failed if job.reason is not None),
         )
