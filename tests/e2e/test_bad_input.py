@@ -115,6 +115,7 @@ def test_a_bad_file_is_explained_in_jobs_and_in_the_log(bad: Service, name: str)
 
 def test_nothing_is_written_for_a_bad_file_and_nobody_elses_is_touched(bad: Service) -> None:
     assert (bad.home / "out" / "taken.png").read_bytes() == FOREIGN
+    assert not [event for event in bad.events("pass.planned") if event["job"] == bad.jobs()["taken.png"]["id"]]
     assert sums(bad.home / "out-absent") == sums(bad.home / "out-garbage") == {}
 
 

@@ -80,6 +80,16 @@ def test_once_skips_an_empty_file_and_ends_with_3_where_one_failed(service: Call
     assert "letter.jpg" in done.stdout + done.stderr
 
 
+def test_scratch_of_an_upscale_at_work_is_left_alone(service: Callable[[str], Service]) -> None:
+    one = service(CONFIG.replace("SCALE", "2"))
+    one.folder("in")
+    for name in ("upscale-at-work", "upscale-killed-long-ago", "nobodys"):
+        one.folder(f"state/scratch/{name}")
+    os.utime(one.home / "state/scratch/upscale-killed-long-ago", (0, 0))
+    _once(one)
+    assert [path.name for path in one.left_over()] == ["upscale-at-work"]
+
+
 def _once(one: Service) -> list[dict[str, object]]:
     done = one.command("once", "--verbose")
     assert done.returncode == 0, done.stderr

@@ -64,6 +64,7 @@ class Handler:
             chain = held.job.pictures[0].chain
             if held.job.intent is not None or chain.action != "enlarge" or self._twin(held.job) is not None:
                 return {"passes": len(chain.passes), "done": 0, "long": []}
+            self._name(held.job)  # one that is taken is found out before any device work
             forecast = held.making.forecast()
             first_long = next((index for index, plan in enumerate(forecast) if plan.long), len(forecast))
             held.making.ensure(first_long)
@@ -91,13 +92,10 @@ class Handler:
         return {"output": os.fsdecode(published.output.path), "sha256": published.output.sha256}
 
     def _deliver(self, held: InHand, outbox: Outbox, ours: Output | None) -> Published:
-        job, policy = held.job, self._outbox(held.job).on_exists
-        if job.reserved is None:
-            raise TwofoldError(Code.UNEXPECTED, "the job has no name for its result")
-        twin = self._twin(job)
+        job, twin = held.job, self._twin(held.job)
         if twin is not None and twin.output is not None and (twin.inbox, twin.output.path) == (job.inbox, job.reserved):
             return Published(twin.output, best_effort=False)  # the same bytes were dropped again: their result stands
-        name = outbox.choose_name(job.reserved, policy, ours)
+        name = self._name(job)
         temp = outbox.open_temp(job.id, name)
         try:
             self._fill(held, temp, twin)
@@ -113,6 +111,13 @@ class Handler:
             outbox.discard(temp.path)
             raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)
         return outbox.publish(intent, ours)
+
+    def _name(self, job: Job) -> bytes:
+        """The name of the result. Raises TwofoldError(OUTPUT_EXISTS) where a file that is not ours has it."""
+        if job.reserved is None:
+            raise TwofoldError(Code.UNEXPECTED, "the job has no name for its result")
+        order, ours = self._outbox(job), self.ledger.last_output(job.inbox, job.path)
+        return Outbox(os.fsencode(order.path)).choose_name(job.reserved, order.on_exists, ours)
 
     def _fill(self, held: InHand, temp: Temp, twin: Job | None) -> None:
         """Write the result's bytes: made, or copied where the very same were made or given before."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+UPSCALE_PREFIX = "upscale-"
+"""Scratch folders of `upscale` start so: no job of the ledger owns them."""
+
 
 @dataclass(frozen=True, slots=True)
 class StatePaths:

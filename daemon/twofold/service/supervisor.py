@@ -30,7 +30,7 @@ from twofold.service.heartbeat import Heartbeat
 from twofold.service.inlet import Inlet
 from twofold.service.networks import open_catalogue
 from twofold.service.order import Outbox, WorkerOrder
-from twofold.service.paths import StatePaths
+from twofold.service.paths import UPSCALE_PREFIX, StatePaths
 from twofold.service.progress import Reporter, Snapshot, Summary
 
 log = structlog.get_logger()
@@ -45,6 +45,7 @@ ADMISSION_EVERY_S = 1.0
 STUMBLE_S = 5.0
 SHORT_IDLE_EXIT_S = 1.0
 PRUNE_EVERY_S = 3600.0
+UPSCALE_STALE_S = 24 * 3600.0
 PRUNE_OLDER_S = 7 * 24 * 3600.0
 
 
@@ -253,8 +254,17 @@ class Supervisor:
         found = [(folder, name) for folder in (self._paths.spool, self._paths.scratch) for name in os.listdir(folder)]
         live = self._ledger.unfinished_ids() if found else set()
         for folder, name in found:
-            if name.partition(".")[0] not in live:
-                _remove(os.path.join(folder, name))
+            path = os.path.join(folder, name)
+            if name.partition(".")[0] not in live and not (name.startswith(UPSCALE_PREFIX) and _is_fresh(path)):
+                _remove(path)
+
+
+def _is_fresh(path: str) -> bool:
+    """True where an `upscale` may still be at work: it touches its folder with every band."""
+    try:
+        return time.time() - os.stat(path).st_mtime < UPSCALE_STALE_S
+    except FileNotFoundError:
+        return False
 
 
 def _remove(path: str) -> None:

@@ -27,7 +27,7 @@ from twofold.models.catalogue import Catalogue
 from twofold.service.admission import resolve_recipe
 from twofold.service.making import Making, Progress, Tools, Work
 from twofold.service.networks import open_catalogue
-from twofold.service.paths import StatePaths
+from twofold.service.paths import UPSCALE_PREFIX, StatePaths
 from twofold.service.probing import probe_file
 from twofold.service.progress import ActiveJob, Snapshot
 from twofold.service.tools import open_tools
@@ -148,7 +148,7 @@ class _Run:
         target = check_output(chain, header, recipe.save_as, self._limits)
         job_id = uuid.uuid4().hex[:12]
         name = name_beside(source.name, _factor(chain), target) if source.beside else output_name(source.name, target)
-        folder = os.path.join(self._scratch_dir, f"upscale-{job_id}")
+        folder = os.path.join(self._scratch_dir, UPSCALE_PREFIX + job_id)
         work = Work(job_id, os.fsdecode(source.path), header, chain, target, recipe.save_as, folder)
         making = Making(self._tools, work, lambda progress: self._note(source, job_id, chain, progress))
         try:
