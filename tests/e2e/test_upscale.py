@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.photos import drop, photo, pixels
-from tests.e2e.service import PYTHON_TWOFOLD, Service, sums
+from tests.e2e.service import POLL_S, PYTHON_TWOFOLD, START_TIMEOUT_S, Service, sums
 
 INTERRUPT_TIMEOUT_S = 30
-LET_IT_SLEEP_S = 3.0
 IDENTITY = ("--model", "identity")
 
 
@@ -54,22 +53,28 @@ def test_a_tree_goes_into_a_folder_and_bad_files_are_told(home: Service) -> None
 
 def test_ctrl_c_ends_it_with_130_and_leaves_nothing_behind(home: Service) -> None:
     drop(home.home, "photo.png", photo("png", 400, 300, 1))
-    process = subprocess.Popen(
-        [*PYTHON_TWOFOLD, "upscale", "photo.png", "--model", "sleep:1"],
-        cwd=home.home,
-        env={"PATH": os.environ["PATH"], "HOME": str(home.home)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    log = home.home / "log"
+    with open(log, "wb") as stream:
+        process = subprocess.Popen(
+            [*PYTHON_TWOFOLD, "upscale", "photo.png", "--model", "sleep:1", "--verbose"],
+            cwd=home.home,
+            env={"PATH": os.environ["PATH"], "HOME": str(home.home)},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        time.sleep(LET_IT_SLEEP_S)
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while b"pass.planned" not in log.read_bytes():
+            assert time.monotonic() < deadline_s, log.read_text()
+            time.sleep(POLL_S)
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=INTERRUPT_TIMEOUT_S)
+        process.wait(INTERRUPT_TIMEOUT_S)
     finally:
         process.kill()
         process.wait()
+    said = log.read_bytes()
     assert process.returncode == 130, said
     assert b"Traceback" not in said
-    assert {path.name for path in home.home.iterdir() if path.is_file()} == {"photo.png", "twofold.yaml"}
+    assert {path.name for path in home.home.iterdir() if path.is_file()} == {"photo.png", "twofold.yaml", "log"}
     assert home.left_over() == []
