@@ -25,6 +25,9 @@ from twofold.service.order import WorkerOrder
 
 log = structlog.get_logger()
 
+CPU_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
+"""glibc keeps a network's large layers from one tile to the next, instead of mapping and zeroing them each time."""
+
 FIRST_BACKOFF_S = 1.0
 LAST_BACKOFF_S = 60.0
 HOPELESS_DEATHS = 5
@@ -136,6 +139,8 @@ class Crew:
 
     def _start(self, post: Post, *, alone: bool) -> None:
         environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
+        if post.device.kind == "cpu":
+            environment = CPU_MALLOC | environment
         if post.device.kind == "cuda":
             # The worker sees this one GPU: NVML's order and CUDA's may differ, UUIDs do not.
             environment["CUDA_VISIBLE_DEVICES"] = post.device.id
