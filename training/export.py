@@ -4,15 +4,14 @@ Writes NAME@VERSION.safetensors (half precision, the averaged weights) and NAME@
 """
 
 import argparse
-import hashlib
 import json
 import pathlib
 
 import torch
 from safetensors.torch import save_file
-from spandrel import ImageModelDescriptor, ModelLoader
 
 from training import evaluate, network, prepare, sources
+from twofold.engine.inspect import measure_card
 
 SHIPPED = pathlib.Path(__file__).parent.parent / "daemon" / "twofold" / "models" / "weights"
 LICENSE = "Apache-2.0"
@@ -28,38 +27,17 @@ DEGRADATION = {
 }
 
 
-def check_loads(path: pathlib.Path) -> ImageModelDescriptor[torch.nn.Module]:
-    """Loads the file as the daemon does; spandrel must recognise a 2x Compact with exact sizes."""
-    descriptor = ModelLoader(device="cpu").load_from_file(path)
-    if not isinstance(descriptor, ImageModelDescriptor):
-        raise TypeError(f"{path.name} is not an image network")
-    if descriptor.scale != network.SCALE or descriptor.architecture.id != "Compact":
-        raise ValueError(f"{path.name}: {descriptor.architecture.id} x{descriptor.scale}")
-    with torch.inference_mode():
-        out = descriptor.model.float()(torch.rand(1, 3, 17, 23))
-    if out.shape != (1, 3, 34, 46) or not bool(torch.isfinite(out).all()):
-        raise ValueError(f"{path.name}: wrong output")
-    return descriptor
-
-
 def card(name: str, version: int, weights: pathlib.Path, metrics: dict[str, object]) -> dict[str, object]:
-    """What the catalogue needs to know, and what users should."""
-    model = check_loads(weights).model
-    return {
+    """What the catalogue needs to know, measured as the daemon measures any network, and what users should."""
+    measured = measure_card(str(weights))
+    if measured.scale != network.SCALE or not measured.exact:
+        raise ValueError(f"{weights.name}: {measured.architecture} x{measured.scale}, exact: {measured.exact}")
+    return measured.to_json() | {
         "schema": 1,
         "name": name,
         "version": version,
         "file": weights.name,
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "architecture": "Compact",
-        "scale": network.SCALE,
-        "parameters": network.parameters(model),
-        "halo_px": network.radius_px(model),
-        "exact": True,
-        "half": True,
-        "mflop_per_px": round(network.mflop_per_px(model), 3),
-        "live_bytes_per_px": network.live_bytes_per_px(model),
-        "weight_bytes": weights.stat().st_size,
+        "parameters": network.parameters(network.load(evaluate.load_weights(weights))),
         "license": LICENSE,
         "intended_use": USES[name],
         "degradation": DEGRADATION[name],

@@ -53,6 +53,7 @@ def summary() -> list[dict[str, str]]:
         {
             "source": f"{source['kind']}:{source['name']}",
             "license": source["license"],
+            "by": source["attribution"] or "see training/DATA.md",
             "pictures": str(sum(not entry.get("held_out", False) for entry in source["pictures"])),
         }
         for source in manifest["sources"]
@@ -61,6 +62,7 @@ def summary() -> list[dict[str, str]]:
         {
             "source": "rendered by training/synthetic.py (shapes, gratings, text in DejaVu fonts)",
             "license": "Apache-2.0",
+            "by": "the Twofold project",
             "pictures": "generated",
         }
     )
