@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 
 import structlog
@@ -38,79 +39,97 @@ log = structlog.get_logger()
 AT_ONCE = 4
 """Files read and probed side by side: each costs a child process, and a share answers slowly."""
 
+READY_PER_THREAD = 2
+"""Files handed to the pool for each of its threads, so that none waits for the next step."""
+
 RECHECK_S = 30.0
 """Files that wait for a network, a folder or space are looked at again this often."""
 
 RECHECKED = frozenset({*WAITING, Code.READ_FAILED})
 
 
-@dataclass(frozen=True, slots=True)
 class Admission:
-    """Takes settled files up, in order, within the bounds of the look-ahead."""
+    """Takes settled files up, in order, within the bounds of the look-ahead; one that is slow holds up no other."""
 
-    inboxes: dict[str, InboxSettings]
-    limits: Limits
-    paths: StatePaths
-    ledger: Ledger
-    queue: JobQueue
-    catalogue: Catalogue
-    pool: ThreadPoolExecutor
-
-    @classmethod
-    def open(
-        cls,
-        inboxes: dict[str, InboxSettings],
+    def __init__(
+        self,
+        inboxes: Mapping[str, InboxSettings],
         limits: Limits,
         paths: StatePaths,
         ledger: Ledger,
         queue: JobQueue,
         catalogue: Catalogue,
-    ) -> Admission:
-        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="admission")
-        return cls(inboxes, limits, paths, ledger, queue, catalogue, pool)
+        *,
+        stop: threading.Event,
+    ) -> None:
+        """`stop` cuts short whatever is being read when the service ends."""
+        self._inboxes = inboxes
+        self._limits = limits
+        self._paths = paths
+        self._ledger = ledger
+        self._queue = queue
+        self._catalogue = catalogue
+        self._stop = stop
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="admission")
+        self._in_hand: dict[tuple[str, bytes], tuple[Candidate, Future[None]]] = {}
 
-    def step(self, *, recheck: bool) -> int:
-        """Take up what there is room for; returns how many files were looked at.
+    @property
+    def idle(self) -> bool:
+        """True where no file is being looked at."""
+        return all(future.done() for _, future in list(self._in_hand.values()))
 
-        `recheck` includes those that wait for something they lacked.
+    def step(self, done: Callable[[], None], *, recheck: bool) -> None:
+        """Take up what there is room for. `recheck` includes files that wait for something they lacked.
+
+        `done` is called, from another thread, whenever a file has been dealt with: it is time for the next step.
         """
-        chosen = self._choose(recheck=recheck)
-        list(self.pool.map(self._admit, chosen))
-        return len(chosen)
+        for key, (_, future) in list(self._in_hand.items()):
+            if future.done():
+                del self._in_hand[key]
+                future.result()
+        for file in self._choose(recheck=recheck)[: AT_ONCE * READY_PER_THREAD - len(self._in_hand)]:
+            future = self._pool.submit(self._admit, file)
+            self._in_hand[file.inbox, file.path] = file, future
+            future.add_done_callback(lambda _: done())
 
     def close(self) -> None:
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        """Wait for the files in hand, which `stop` has cut short."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _choose(self, *, recheck: bool) -> list[Candidate]:
         ready: list[Candidate] = []
-        for inbox in self.inboxes.values():
-            found = self.ledger.candidates(inbox.name, also=RECHECKED if recheck else frozenset())
-            ready.extend(islice(in_order(found, inbox.order), SPOOL_FILES))
+        for inbox in self._inboxes.values():
+            found = self._ledger.candidates(inbox.name, also=RECHECKED if recheck else frozenset())
+            fresh = [file for file in found if (file.inbox, file.path) not in self._in_hand]
+            ready.extend(islice(in_order(fresh, inbox.order), SPOOL_FILES))
         if not ready:
             return []
         ready.sort(key=lambda file: -file.priority)
-        files, nbytes = self.ledger.spooled()
-        return to_spool(ready, spooled_files=files, spooled_bytes=nbytes)
+        files, nbytes = self._ledger.spooled()
+        held = [file for file, _ in self._in_hand.values()]
+        held_bytes = sum(file.size for file in held)
+        return to_spool(ready, spooled_files=files + len(held), spooled_bytes=nbytes + held_bytes)
 
     def _admit(self, file: Candidate) -> None:
-        job = self.ledger.current(file.inbox, file.path)
+        job = self._ledger.current(file.inbox, file.path)
         if job is None or job.state is not State.WAITING:
             return
         try:
-            self._take_up(self.inboxes[file.inbox], job)
+            self._take_up(self._inboxes[file.inbox], job)
         except TwofoldError as error:
-            self._refuse(job, error)
+            if not self._stop.is_set():
+                self._refuse(job, error)
 
     def _take_up(self, inbox: InboxSettings, job: Job) -> None:
         started_s = time.monotonic()
-        copy = self.paths.spooled(job.id)
+        copy = self._paths.spooled(job.id)
         spooled = spool(
             inbox.path,
             job.path,
             job.version,
             os.fsencode(copy),
             limit_bytes=SPOOL_BYTES,
-            cancelled=lambda: False,
+            cancelled=self._stop.is_set,
         )
         log.debug(
             "file.spooled",
@@ -120,23 +139,23 @@ class Admission:
             sha256=spooled.sha256,
             seconds=round(time.monotonic() - started_s, 3),
         )
-        header = probe_file(copy, self.limits)
+        header = probe_file(copy, self._limits)
         recipe = self._resolved(job.recipe, header)
         chain = plan_chain(header.size, recipe, self._card)
-        target = check_output(chain, header, recipe.save_as, self.limits)
+        target = check_output(chain, header, recipe.save_as, self._limits)
         _check_room(inbox, estimate(header, chain, (), target).output_bytes)
         job = replace(job, sha256=spooled.sha256, pictures=(Picture(header, chain),))
         self._enqueue(inbox, job, recipe, target)
 
     def _resolved(self, recipe: Recipe, header: PictureHeader) -> Recipe:
-        return resolve_recipe(recipe, header, self.catalogue)
+        return resolve_recipe(recipe, header, self._catalogue)
 
     def _card(self, name: str) -> NetworkCard:
-        return self.catalogue.resolve(name)
+        return self._catalogue.resolve(name)
 
     def _enqueue(self, inbox: InboxSettings, job: Job, recipe: Recipe, target: Format) -> None:
         for name in self._names(inbox, job, target):
-            answer = self.queue.enqueue(
+            answer = self._queue.enqueue(
                 job.id,
                 sha256=job.sha256 or "",
                 pictures=job.pictures,
@@ -157,9 +176,9 @@ class Admission:
 
     def _refuse(self, job: Job, error: TwofoldError) -> None:
         """A file that goes no further: it waits for what it lacks, or it has its outcome."""
-        remove_quietly(self.paths.spooled(job.id))
+        remove_quietly(self._paths.spooled(job.id))
         if error.code is Code.CHANGED:
-            self.ledger.set_waiting(job.id, Reason(Code.SETTLING, error.reason.text))
+            self._ledger.set_waiting(job.id, Reason(Code.SETTLING, error.reason.text))
             return
         outcome = decide(error.reason, 1, jitter=random.random(), retryable=error.retryable)  # noqa: S311  no secret
         if outcome.after_s is not None:
@@ -173,8 +192,8 @@ class Admission:
                     text=error.reason.text,
                     hint=error.reason.hint,
                 )
-            self.ledger.set_waiting(job.id, outcome.reason)
-        elif self.ledger.conclude(job.id, outcome.state, outcome.reason, time.time()):
+            self._ledger.set_waiting(job.id, outcome.reason)
+        elif self._ledger.conclude(job.id, outcome.state, outcome.reason, time.time()):
             say_ended(job, outcome.state, outcome.reason)
 
 

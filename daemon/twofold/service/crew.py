@@ -14,6 +14,7 @@ from typing import IO
 
 import structlog
 
+from twofold.core.job import Job
 from twofold.core.states import State
 from twofold.device.inventory import Device, memory_probe
 from twofold.jobs.board import Board, DeviceStanding
@@ -62,15 +63,20 @@ class Crew:
         queue: JobQueue,
         board: Board,
         *,
+        bury: Callable[[Job], None],
         forward: bool,
     ) -> None:
-        """`order` writes a worker's order (alone or not); `forward` sends its log through our own stderr."""
+        """`order` writes a worker's order (alone or not); `bury` removes what a job left that killed its workers.
+
+        `forward` sends the workers' log through our own stderr.
+        """
         self._posts: list[Post] = []
         self.devices = tuple(devices)
         self._order = order
         self._ledger = ledger
         self._queue = queue
         self._board = board
+        self._bury = bury
         self._forward = forward
 
     @property
@@ -188,6 +194,7 @@ class Crew:
         for job_id in ended.failed:
             job = self._ledger.get(job_id)
             say_ended(job, State.FAILED, job.reason)
+            self._bury(job)
 
 
 def _status_text(returncode: int) -> str:

@@ -13,6 +13,8 @@ import structlog
 
 from twofold import __version__
 from twofold.core.errors import TwofoldError
+from twofold.core.job import Job
+from twofold.core.naming import temp_name
 from twofold.core.settings import Settings
 from twofold.core.states import State
 from twofold.device.host import HostProbe
@@ -81,16 +83,24 @@ class Supervisor:
             Inlet(inbox, settings.recipes[inbox.recipe], self._ledger, self._board, drain=drain)
             for inbox in settings.inboxes.values()
         ]
-        self._admission = Admission.open(
-            dict(settings.inboxes),
+        self._admission = Admission(
+            settings.inboxes,
             settings.limits,
             paths,
             self._ledger,
             self._queue,
-            open_catalogue(paths, os.path.dirname(settings.source or "")),
+            open_catalogue(paths, os.path.dirname(settings.source or ""), cancelled=self._stop.is_set),
+            stop=self._stop,
         )
+        self._rechecked = threading.Event()
         self._crew = Crew(
-            self._choose_devices(), self._order, self._ledger, self._queue, self._board, forward=watch is not None
+            self._choose_devices(),
+            self._order,
+            self._ledger,
+            self._queue,
+            self._board,
+            bury=self._bury,
+            forward=watch is not None,
         )
         self._reporter = Reporter(self._ledger, paths.database, dict(settings.inboxes), now=time.time())
 
@@ -159,6 +169,8 @@ class Supervisor:
             return False
         if any(self._ledger.candidates(inlet.inbox.name) for inlet in self._inlets):
             return False
+        if not (self._rechecked.is_set() and self._admission.idle):
+            return False
         counts = self._ledger.counts()
         return not any(states.get(state) for states in counts.values() for state in (State.QUEUED, State.RUNNING))
 
@@ -171,8 +183,9 @@ class Supervisor:
             recheck = now_s >= recheck_s
             if recheck:
                 recheck_s = now_s + RECHECK_S
-            while not self._stop.is_set() and self._admission.step(recheck=recheck):
-                recheck = False
+            self._admission.step(self._look.set, recheck=recheck)
+            if recheck:
+                self._rechecked.set()
 
     def _dirty(self, name: str) -> None:
         for inlet in self._inlets:
@@ -247,6 +260,12 @@ class Supervisor:
             OutboxFolder(inbox.outbox).sweep(live)
         if interrupted:
             log.info("service.recovered", jobs=interrupted)
+
+    def _bury(self, job: Job) -> None:
+        """The temporary file of a job that killed its last worker: no other will take it up."""
+        inbox = self._settings.inboxes.get(job.inbox)
+        if inbox is not None and job.reserved is not None:
+            OutboxFolder(inbox.outbox).discard(os.path.join(os.path.dirname(job.reserved), temp_name(job.id)))
 
     def _tidy(self) -> None:
         """Remove what a job left that ended without a worker: it killed each one, or a newer version replaced it."""
