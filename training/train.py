@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file
 from torch import nn
 
 from training import losses, metrics, network, patches, prepare
@@ -201,11 +202,27 @@ def validate(model: nn.Module, folder: pathlib.Path) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in found.items() if values}
 
 
-def train(plan: Plan, data: patches.PatchSet, validation: pathlib.Path, checkpoint: pathlib.Path) -> Run:
+def start_from(run: Run, weights: pathlib.Path) -> Run:
+    """A warm start from an exported network of the same shape, where the checkpoint is gone."""
+    state = {name: tensor.float() for name, tensor in load_file(weights).items()}
+    run.model.load_state_dict(state)
+    run.average.load_state_dict(state)
+    return run
+
+
+def train(
+    plan: Plan,
+    data: patches.PatchSet,
+    validation: pathlib.Path,
+    checkpoint: pathlib.Path,
+    weights: pathlib.Path | None = None,
+) -> Run:
     """Runs the plan to its end, with a checkpoint and a line of figures every `checkpoint_s`."""
     run = start(plan)
     if checkpoint.exists():
         run = restore(run, checkpoint)
+    elif weights:
+        run = start_from(run, weights)
     mark = saved = time.monotonic()
     recent: list[float] = []
     while progress(plan, run) < 1:
@@ -239,6 +256,7 @@ def main() -> None:
     parser.add_argument("--name", default="twofold-photo-2x")
     parser.add_argument("--cache", type=pathlib.Path, default=prepare.DEFAULT_CACHE)
     parser.add_argument("--data", default="photo", help="the patch set below the cache")
+    parser.add_argument("--weights", type=pathlib.Path, help="start from this .safetensors if there is no checkpoint")
     parser.add_argument("--threads", type=int, default=1)
     for field in dataclasses.fields(Plan):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
@@ -249,7 +267,7 @@ def main() -> None:
     checkpoints.mkdir(parents=True, exist_ok=True)
     (checkpoints / f"{options.name}.pid").write_text(f"{os.getpid()}\n")
     data = patches.load(options.cache / options.data)
-    train(plan, data, options.cache / "validation", checkpoints / f"{options.name}.pt")
+    train(plan, data, options.cache / "validation", checkpoints / f"{options.name}.pt", options.weights)
 
 
 if __name__ == "__main__":

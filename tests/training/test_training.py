@@ -90,6 +90,15 @@ def test_finished_run_restarts_warm(data: patches.PatchSet, tmp_path: pathlib.Pa
     assert (again.before, again.iteration, again.finished) == (1, 0, False)
 
 
+def test_goes_on_from_exported_weights(tmp_path: pathlib.Path):
+    """Where a checkpoint is lost, the shipped file starts the next run."""
+    shipped = network.compact(16, 3, seed=7)
+    export.write_half(shipped.state_dict(), tmp_path / "shipped.safetensors")
+    run = train.start_from(train.start(PLAN), tmp_path / "shipped.safetensors")
+    for one, other in zip(run.average.parameters(), shipped.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-3)
+
+
 def test_receptive_radius_is_exact():
     """Nothing beyond `radius_px` reaches an output pixel."""
     model = network.compact(8, 2, seed=1)
