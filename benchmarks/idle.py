@@ -3,7 +3,7 @@
     python benchmarks/idle.py [--files 10000] [--seconds 120]
 
 The ledger is filled directly with delivered files that lie in the inbox, so that the run measures idling and nothing
-else. Prints the watcher's share of one core, its resident memory, and start-up times of `status` and `--help`.
+else. Prints the watcher's share of one core, its resident memory, and how long the commands take that only read.
 """
 
 from __future__ import annotations
@@ -95,7 +95,11 @@ def main() -> None:
             print(f"{options.files} files done, {options.seconds:g} s idle")
             print(f"watcher: {share:.2%} of one core, {watcher.memory_info().rss / 2**20:.0f} MiB resident")
             print(f"workers alive: {len(watcher.children(recursive=True))}")
-            print(f"status: {timed('status', '-c', str(config)):.2f} s, --help: {timed('--help'):.2f} s (median of 5)")
+            known = str(root / "in" / "000" / "00000.jpg")
+            commands = (("--help",), ("status",), ("jobs",), ("jobs", "--json"), ("explain", known))
+            for words in commands:
+                options_of = () if words == ("--help",) else ("-c", str(config))
+                print(f"twofold {' '.join(words)}: {timed(*words, *options_of):.2f} s (median of 5)")
         finally:
             service.terminate()
             service.wait(60)

@@ -98,7 +98,12 @@ def version_columns(version: FileVersion) -> dict[str, int]:
 
 
 def version_of(row: Row) -> FileVersion:
-    return FileVersion(row["size"], row["mtime_ns"], row["ctime_ns"], row["inode"] % _INODE_SPAN)
+    return FileVersion(row["size"], row["mtime_ns"], row["ctime_ns"], inode_of(row["inode"]))
+
+
+def inode_of(stored: int) -> int:
+    """The inode number behind the signed one that SQLite holds."""
+    return stored % _INODE_SPAN
 
 
 def reason_text(reason: Reason | None) -> str | None:

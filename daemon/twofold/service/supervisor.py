@@ -38,12 +38,14 @@ from twofold.service.progress import Reporter, Snapshot, Summary
 log = structlog.get_logger()
 
 BUSY_TICK_S = 0.2
-IDLE_TICK_S = 1.0
+IDLE_TICK_S = 2.0
 BUSY_PUBLISH_EVERY_S = 2.0
 IDLE_PUBLISH_EVERY_S = 60.0
 """An idle service writes to its disk about as often as it scans, so that disks may sleep."""
 
-ADMISSION_EVERY_S = 1.0
+BUSY_ADMISSION_EVERY_S = 1.0
+IDLE_ADMISSION_EVERY_S = 5.0
+"""Admission is woken by every sweep; by itself it only has to see what other processes changed (`twofold retry`)."""
 STUMBLE_S = 5.0
 SHORT_IDLE_EXIT_S = 1.0
 PRUNE_EVERY_S = 3600.0
@@ -177,7 +179,8 @@ class Supervisor:
     def _admit(self) -> None:
         recheck_s = 0.0
         while not self._stop.is_set():
-            self._look.wait(ADMISSION_EVERY_S)
+            busy = self._crew.working or self._drain
+            self._look.wait(BUSY_ADMISSION_EVERY_S if busy else IDLE_ADMISSION_EVERY_S)
             self._look.clear()
             now_s = time.monotonic()
             recheck = now_s >= recheck_s
