@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from twofold.service.crew import CPU_MALLOC
+
 CONFIG = """\
 state_dir: {root}/state
 devices: cpu
@@ -105,9 +107,9 @@ print(time.monotonic() - started)
 
 
 def bare_s(model: str, tile: list[int], tiles: int, cache: Path) -> float:
-    """Seconds of the network alone over as many tiles of the same shape, in a process of its own."""
-    arguments = json.dumps([model, tile, tiles, str(cache)])
-    answer = subprocess.run([sys.executable, "-c", BARE, arguments], check=True, capture_output=True, text=True)
+    """Seconds of the network alone over as many tiles of the same shape, in a process set up as a worker is."""
+    command = [sys.executable, "-c", BARE, json.dumps([model, tile, tiles, str(cache)])]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | CPU_MALLOC)
     return float(answer.stdout)
 
 

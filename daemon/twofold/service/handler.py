@@ -30,7 +30,7 @@ from twofold.service.ram import RamGate
 
 log = structlog.get_logger()
 
-REPORT_EVERY_S = 0.5
+REPORT_EVERY_S = 1.0
 """Progress is written to the ledger no more often than this; finished passes always."""
 
 

@@ -37,7 +37,7 @@ from twofold.service.progress import Reporter, Snapshot, Summary
 
 log = structlog.get_logger()
 
-BUSY_TICK_S = 0.2
+BUSY_TICK_S = 0.5
 IDLE_TICK_S = 2.0
 BUSY_PUBLISH_EVERY_S = 2.0
 IDLE_PUBLISH_EVERY_S = 60.0
