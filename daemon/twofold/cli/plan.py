@@ -47,13 +47,15 @@ def plan(
     if recipe and (scale or model):
         raise typer.BadParameter("give either --recipe, or --scale and --model", param_hint="--recipe")
     settings = load_settings(config, required=bool(recipe or inbox))
+    root = None
     if inbox:
         chosen = _known(inbox, settings.inboxes, "--inbox")
-        paths, recipe = [chosen.path], recipe or chosen.recipe
+        root, recipe = chosen.path, recipe or chosen.recipe
+        paths = [root]
     wanted = _known(recipe, settings.recipes, "--recipe") if recipe else recipe_from_options(scale, model)
     from twofold.service.plan import plan_paths
 
-    planned = plan_paths(paths or [], wanted, settings, free_bytes=free)
+    planned = plan_paths(paths or [], wanted, settings, free_bytes=free, inbox=root)
     print(json.dumps(planned) if as_json else "\n".join(_text(planned)))
 
 

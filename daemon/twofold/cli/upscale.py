@@ -96,4 +96,4 @@ def _say_unseen(results: Sequence[UpscaleResult], outcomes: Outcomes) -> None:
 def _result_json(result: UpscaleResult) -> dict[str, object]:
     output = {"output": None} if result.output is None else json_fields("output", result.output)
     reason = None if result.reason is None else result.reason.to_json()
-    return json_fields("path", result.path) | output | {"reason": reason}
+    return json_fields("path", os.path.abspath(result.path)) | output | {"reason": reason}

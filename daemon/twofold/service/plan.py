@@ -43,9 +43,12 @@ class _Supposed:
         return replace(now, free_bytes=self.free_bytes, total_bytes=max(now.total_bytes, self.free_bytes))
 
 
-def plan_paths(paths: Sequence[bytes], recipe: Recipe, settings: Settings, *, free_bytes: int | None) -> dict[str, Any]:
+def plan_paths(
+    paths: Sequence[bytes], recipe: Recipe, settings: Settings, *, free_bytes: int | None, inbox: bytes | None = None
+) -> dict[str, Any]:
     """DESIGN's `plan --json` object for pictures and folders; a picture that would be refused says why.
 
+    Its paths are absolute, or relative to the folder `inbox` where one is named.
     Raises TwofoldError(NO_DEVICE).
     """
     state = StatePaths(settings.state_dir, settings.scratch_dir)
@@ -60,7 +63,7 @@ def plan_paths(paths: Sequence[bytes], recipe: Recipe, settings: Settings, *, fr
         clock=time.monotonic,
         capability=device.capability,
     )
-    planner = _Planner(settings, recipe, governor, open_catalogue(state, os.path.dirname(settings.source or "")))
+    planner = _Planner(settings, recipe, governor, open_catalogue(state, os.path.dirname(settings.source or "")), inbox)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         files = list(pool.map(planner.file, _files(paths)))
     keys = ("ram_bytes", "disk_bytes", "seconds")
@@ -82,6 +85,7 @@ class _Planner:
     recipe: Recipe
     governor: DeviceGovernor
     catalogue: Catalogue
+    inbox: bytes | None
 
     def file(self, path: bytes) -> dict[str, Any]:
         nothing: dict[str, Any] = {
@@ -92,7 +96,7 @@ class _Planner:
             "disk_bytes": 0,
             "seconds": 0.0,
         }
-        facts = json_fields("path", path) | nothing | {"refused": None}
+        facts = json_fields("path", self._name(path)) | nothing | {"refused": None}
         try:
             header = probe_file(path, self.settings.limits)
             facts["size"] = list(header.size)
@@ -110,6 +114,9 @@ class _Planner:
             "disk_bytes": costs.disk_bytes,
             "seconds": round(costs.seconds, 3),
         }
+
+    def _name(self, path: bytes) -> bytes:
+        return os.path.abspath(path) if self.inbox is None else os.path.relpath(path, self.inbox)
 
 
 def _pass(step: Pass, plan: PassPlan) -> dict[str, Any]:
