@@ -147,9 +147,8 @@ class Handler:
         if not self.ledger.record_delivered(job.id, published.output, seconds, now):
             raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)
         picture = job.pictures[0]
-        for index, plan in making.plans.items():
-            step = picture.chain.passes[index]
-            self.board.record_speed(step.model, plan.device, step.source.pixels / max(plan.seconds, 1e-6), now)
+        for index, px_per_s in making.px_per_s.items():
+            self.board.record_speed(picture.chain.passes[index].model, making.plans[index].device, px_per_s, now)
         last = making.plans[max(making.plans)] if making.plans else None
         log.info(
             "job.delivered",

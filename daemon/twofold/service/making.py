@@ -86,6 +86,7 @@ class Making:
     report: Callable[[Progress], None]
     seconds: dict[str, float] = field(default_factory=dict)
     plans: dict[int, PassPlan] = field(default_factory=dict)
+    px_per_s: dict[int, float] = field(default_factory=dict)  # measured, of passes made in one go
     warnings: tuple[str, ...] = ()
     _stages: Stages = field(init=False)
     _aside: _Aside | None = None
@@ -188,6 +189,8 @@ class Making:
         self._stages.drop(index)
         self.plans[index] = last
         elapsed_s = time.monotonic() - started_s
+        if first == 0:
+            self.px_per_s[index] = step.source.pixels / max(elapsed_s, 1e-6)
         log.debug(
             "pass.completed",
             job=self.work.job_id,
