@@ -1,5 +1,7 @@
 """The loss: faithful first. Tensors are (N, 3, H, W) in 0..1."""
 
+import dataclasses
+
 import torch
 
 
@@ -29,14 +31,30 @@ def chroma(ours: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return charbonnier(planes, torch.zeros_like(planes))
 
 
-def total(
-    ours: torch.Tensor, truth: torch.Tensor, chroma_weight: float, frequency_weight: float, drift_weight: float
-) -> torch.Tensor:
+def squares(ours: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Mean squared error, what PSNR measures: as a small term it gives the few large errors, at edges, more weight."""
+    return ((ours - truth) ** 2).mean()
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """How much each term counts beside Charbonnier."""
+
+    squares: float = 5.0
+    chroma: float = 0.5
+    frequency: float = 0.05
+    drift: float = 0.1
+
+
+def total(ours: torch.Tensor, truth: torch.Tensor, weights: Weights) -> torch.Tensor:
+    """The whole loss; terms of no weight are not computed."""
     loss = charbonnier(ours, truth)
-    if chroma_weight:
-        loss = loss + chroma_weight * chroma(ours, truth)
-    if frequency_weight:
-        loss = loss + frequency_weight * frequency(ours, truth)
-    if drift_weight:
-        loss = loss + drift_weight * drift(ours, truth)
+    for term, weight in (
+        (squares, weights.squares),
+        (chroma, weights.chroma),
+        (frequency, weights.frequency),
+        (drift, weights.drift),
+    ):
+        if weight:
+            loss = loss + weight * term(ours, truth)
     return loss

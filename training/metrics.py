@@ -1,5 +1,8 @@
 """PSNR and SSIM of BT.601 luma, as the papers measure them, and enlargement of whole pictures."""
 
+import io
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -52,13 +55,30 @@ def reduce(image: Image.Image, factor: int) -> Image.Image:
     return image.resize((image.width // factor, image.height // factor), Image.Resampling.BICUBIC)
 
 
+def as_jpeg(image: Image.Image, quality: int) -> Image.Image:
+    """Saved as a 4:2:0 JPEG and read back."""
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality, subsampling=2)
+    return Image.open(stream).convert("RGB")
+
+
 def enlarge(network: nn.Module, image: Image.Image, passes: int) -> NDArray[np.float32]:
-    """A chain of 2x passes, floats in between, clipped to the range after each; (H, W, 3) float32 in 0..255."""
-    tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+    """A chain of 2x passes of one network; see `enlarge_chain`."""
+    return enlarge_chain((network,), image, passes)
+
+
+def enlarge_chain(networks: Sequence[nn.Module], image: Image.Image, passes: int) -> NDArray[np.float32]:
+    """A chain of 2x passes, floats in between, clipped to the range after each; (H, W, 3) float32 in 0..255.
+
+    The last network repeats.
+    """
+    device = next(networks[0].parameters()).device
+    tensor = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float() / 255
     with torch.inference_mode():
-        for _ in range(passes):
+        for number in range(passes):
+            network = networks[min(number, len(networks) - 1)]
             tensor = network(tensor.contiguous(memory_format=torch.channels_last)).clamp(0, 1)
-    out: NDArray[np.float32] = (tensor[0].permute(1, 2, 0) * 255).numpy()
+    out: NDArray[np.float32] = (tensor[0].permute(1, 2, 0) * 255).cpu().numpy()
     return out
 
 

@@ -28,6 +28,30 @@ class PatchSet:
     def __len__(self) -> int:
         return len(self.hr)
 
+    def some(self, rng: np.random.Generator, most: int) -> "PatchSet":
+        """All patches, or `most` random ones where there are more."""
+        indices = np.sort(rng.permutation(len(self))[:most])
+        return PatchSet(self.hr[indices], self.lr[indices], self.lr4[indices])
+
+    def pick(self, rng: np.random.Generator, count: int) -> "PatchSet":
+        """Random patches, as copies in memory."""
+        indices = np.sort(rng.integers(len(self), size=count))
+        return PatchSet(self.hr[indices], self.lr[indices], self.lr4[indices])
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """Several sets; `shares` says how often a patch comes from each, and adds up to 1."""
+
+    sets: tuple[PatchSet, ...]
+    shares: tuple[float, ...]
+
+    def pick(self, rng: np.random.Generator, count: int) -> PatchSet:
+        """Random patches of random sets, as copies in memory."""
+        counts = rng.multinomial(count, self.shares)
+        parts = [part.pick(rng, int(each)) for part, each in zip(self.sets, counts, strict=True) if each]
+        return PatchSet(*(np.concatenate([getattr(part, name) for part in parts]) for name in NAMES))
+
 
 def reduce(image: Image.Image, factor: int) -> Image.Image:
     """Antialiased bicubic reduction by an integer factor that divides both sides."""
@@ -83,6 +107,13 @@ def save(sets: list[PatchSet], folder: pathlib.Path, notes: dict[str, object]) -
         out.flush()
     (folder / "index.json").write_text(json.dumps({"schema": 1, "count": count, **notes}, indent=1))
     return count
+
+
+def load_mixture(cache: pathlib.Path, names: list[str]) -> Mixture:
+    """The sets of `names` below `cache`; `name:2` is drawn from twice as often as `name`."""
+    parsed = [(name.partition(":")[0], float(name.partition(":")[2] or 1)) for name in names]
+    whole = sum(weight for _, weight in parsed)
+    return Mixture(tuple(load(cache / name) for name, _ in parsed), tuple(weight / whole for _, weight in parsed))
 
 
 def load(folder: pathlib.Path) -> PatchSet:

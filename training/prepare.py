@@ -11,7 +11,12 @@ from training import patches, sources, synthetic
 
 DEFAULT_CACHE = pathlib.Path.home() / ".cache" / "twofold-training"
 FONT_PACKAGE = "fonts-dejavu-core"
-REDUCTIONS = (2.0, 2.7, 4.0)
+REDUCTIONS = (2.0, 2.8, 4.0, 5.6, 8.0, 11.0)
+"""Strong ones matter most: the first pass of a chain gets pictures in which every pixel is detail."""
+
+PATCHES_EACH = 100
+"""The most that are kept of one picture at one reduction: else the mildest would be nearly all."""
+
 VALIDATION_PX = 384
 SYNTHETIC_CANVASES = 48
 FLAT_PATCHES = 250
@@ -21,7 +26,7 @@ GRADIENT_PATCHES = 500
 def clean(image: Image.Image, factor: float) -> Image.Image:
     """Reduces a camera picture so that noise, demosaicking and JPEG blocks are gone."""
     size = (round(image.width / factor), round(image.height / factor))
-    return image.resize(size, Image.Resampling.HAMMING)
+    return image.resize(size, Image.Resampling.BICUBIC)
 
 
 def photo_patches(cache: pathlib.Path, clones: pathlib.Path, rng: np.random.Generator) -> list[patches.PatchSet]:
@@ -31,7 +36,7 @@ def photo_patches(cache: pathlib.Path, clones: pathlib.Path, rng: np.random.Gene
         for factor in REDUCTIONS:
             reduced = clean(image, factor)
             if min(reduced.size) >= 2 * patches.SIDE:
-                made.append(patches.cut(reduced, rng))
+                made.append(patches.cut(reduced, rng).some(rng, PATCHES_EACH))
         print(f"{picture.name}: {sum(len(part) for part in made)} patches so far", file=sys.stderr, flush=True)
     return made
 
@@ -47,16 +52,18 @@ def made_patches(cache: pathlib.Path, seed: int, rng: np.random.Generator) -> li
 
 
 def save_validation(cache: pathlib.Path, clones: pathlib.Path) -> int:
-    """Writes one clean centre crop of each held-out picture; returns their number."""
+    """Writes two clean pictures of each held-out one, a centre crop and a much reduced whole; returns how many."""
     folder = cache / "validation"
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
     for picture, image in sources.read_all(cache, clones, held_out=True):
-        reduced = clean(image, 3.0)
+        reduced = image.resize((round(image.width / 3), round(image.height / 3)), Image.Resampling.HAMMING)
         left, top = (reduced.width - VALIDATION_PX) // 2, (reduced.height - VALIDATION_PX) // 2
-        crop = reduced.crop((left, top, left + VALIDATION_PX, top + VALIDATION_PX))
-        crop.save(folder / f"{picture.name.rsplit('.', 1)[0]}.png")
-        count += 1
+        stem = picture.name.rsplit(".", 1)[0]
+        reduced.crop((left, top, left + VALIDATION_PX, top + VALIDATION_PX)).save(folder / f"{stem}.png")
+        dense = clean(image, max(image.size) / VALIDATION_PX)
+        dense.crop((0, 0, dense.width // 4 * 4, dense.height // 4 * 4)).save(folder / f"{stem}-dense.png")
+        count += 2
     return count
 
 

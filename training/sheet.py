@@ -1,37 +1,38 @@
-"""A contact sheet to look at: `python -m training.sheet FILE --pictures DIR --out SHEET.png`.
+"""A contact sheet to look at: a row for each picture, a column for each method, the truth last, at the same crop."""
 
-One row for each picture: bicubic, Lanczos, the network, the truth, at the same crop.
-"""
-
-import argparse
-import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from torch import nn
 
-from training import evaluate, metrics, network
+from training import metrics
 
-TITLES = ("bicubic", "Lanczos", "network", "truth")
 TITLE_PX = 14
+SIDE_PX = 160
 
 
-def row(model: nn.Module, truth: Image.Image, factor: int, side_px: int) -> list[Image.Image]:
-    """The four versions of the most detailed crop, `side_px` square."""
-    truth = metrics.crop_to_multiple(truth.convert("RGB"), factor)
-    small = metrics.reduce(truth, factor)
-    left, top = busiest(truth, min(side_px, *truth.size))
-    arrays = (
-        metrics.interpolate(small, factor, Image.Resampling.BICUBIC),
-        metrics.interpolate(small, factor, Image.Resampling.LANCZOS),
-        metrics.enlarge(model, small, factor.bit_length() - 1),
-        np.asarray(truth),
-    )
-    return [
-        Image.fromarray(np.rint(array).astype(np.uint8)).crop((left, top, left + side_px, top + side_px))
-        for array in arrays
-    ]
+def make(
+    methods: Mapping[str, Callable[[Image.Image, int], NDArray[np.float32]]],
+    pictures: Sequence[Path],
+    factor: int,
+    side_px: int = SIDE_PX,
+) -> Image.Image:
+    """The sheet; a method takes a picture and a factor and gives (H, W, 3) in 0..255."""
+    titles = [*methods, "truth"]
+    sheet = Image.new("RGB", (len(titles) * side_px, TITLE_PX + len(pictures) * side_px), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, title in enumerate(titles):
+        draw.text((column * side_px + 4, 1), f"{title} {factor}x" if column < len(methods) else title, fill="black")
+    for number, path in enumerate(pictures):
+        truth = metrics.crop_to_multiple(Image.open(path).convert("RGB"), factor)
+        small = metrics.reduce(truth, factor)
+        left, top = busiest(truth, min(side_px, *truth.size))
+        for column, array in enumerate([*(method(small, factor) for method in methods.values()), np.asarray(truth)]):
+            crop = Image.fromarray(np.rint(array).astype(np.uint8)).crop((left, top, left + side_px, top + side_px))
+            sheet.paste(crop, (column * side_px, TITLE_PX + number * side_px))
+    return sheet
 
 
 def busiest(image: Image.Image, side_px: int) -> tuple[int, int]:
@@ -44,31 +45,3 @@ def busiest(image: Image.Image, side_px: int) -> tuple[int, int]:
         for x in range(0, grey.shape[1] - side_px + 1, step)
     ]
     return max(places)[1:]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", type=pathlib.Path)
-    parser.add_argument("--pictures", type=pathlib.Path, required=True)
-    parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--factor", type=int, default=4, choices=(2, 4, 8))
-    parser.add_argument("--side", type=int, default=192, help="px of each crop")
-    parser.add_argument("--zoom", type=int, default=1, help="shown this much larger, without smoothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    model = network.load(evaluate.load_weights(options.weights))
-    rows = [
-        row(model, Image.open(path), options.factor, options.side) for path in sorted(options.pictures.glob("*.png"))
-    ]
-    side = options.side * options.zoom
-    sheet = Image.new("RGB", (len(TITLES) * side, TITLE_PX + len(rows) * side), "white")
-    for column, title in enumerate(TITLES):
-        ImageDraw.Draw(sheet).text((column * side + 4, 1), title, fill="black")
-        for number, crops in enumerate(rows):
-            shown = crops[column].resize((side, side), Image.Resampling.NEAREST)
-            sheet.paste(shown, (column * side, TITLE_PX + number * side))
-    sheet.save(options.out)
-
-
-if __name__ == "__main__":
-    main()

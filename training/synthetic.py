@@ -12,7 +12,7 @@ OVERSAMPLE = 2
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,;:!?()[]{}+-*/=%&@#"
 
 
-def _colour(rng: np.random.Generator) -> tuple[int, int, int]:
+def colour(rng: np.random.Generator) -> tuple[int, int, int]:
     if rng.random() < 0.4:
         grey = int(rng.choice([0, 16, 40, 128, 220, 245, 255]))
         return grey, grey, grey
@@ -23,7 +23,7 @@ def _colour(rng: np.random.Generator) -> tuple[int, int, int]:
 def text_canvas(rng: np.random.Generator, fonts: list[pathlib.Path]) -> Image.Image:
     """Lines of random text in random sizes; RGB, CANVAS_PX square, antialiased."""
     side = CANVAS_PX * OVERSAMPLE
-    image = Image.new("RGB", (side, side), _colour(rng))
+    image = Image.new("RGB", (side, side), colour(rng))
     draw = ImageDraw.Draw(image)
     y = 0
     while y < side:
@@ -31,7 +31,7 @@ def text_canvas(rng: np.random.Generator, fonts: list[pathlib.Path]) -> Image.Im
         font = ImageFont.truetype(str(fonts[int(rng.integers(len(fonts)))]), size)
         count = 2 * side // (3 * size) + 1
         words = ["".join(rng.choice(list(LETTERS), int(rng.integers(1, 11)))) for _ in range(count)]
-        draw.text((int(rng.integers(-size, size)), y), " ".join(words), fill=_colour(rng), font=font)
+        draw.text((int(rng.integers(-size, size)), y), " ".join(words), fill=colour(rng), font=font)
         y += int(size * 1.25)
     return image.resize((CANVAS_PX, CANVAS_PX), Image.Resampling.BOX)
 
@@ -39,7 +39,7 @@ def text_canvas(rng: np.random.Generator, fonts: list[pathlib.Path]) -> Image.Im
 def shape_canvas(rng: np.random.Generator) -> Image.Image:
     """Overlapping polygons, ellipses and lines; RGB, CANVAS_PX square, antialiased."""
     side = CANVAS_PX * OVERSAMPLE
-    image = Image.new("RGB", (side, side), _colour(rng))
+    image = Image.new("RGB", (side, side), colour(rng))
     draw = ImageDraw.Draw(image)
     for _ in range(int(rng.integers(30, 120))):
         x, y = (int(v) for v in rng.integers(0, side, 2))
@@ -47,12 +47,12 @@ def shape_canvas(rng: np.random.Generator) -> Image.Image:
         kind = rng.integers(3)
         if kind == 0:
             corners = rng.integers(-reach, reach, (int(rng.integers(3, 7)), 2))
-            draw.polygon([(x + int(dx), y + int(dy)) for dx, dy in corners], fill=_colour(rng))
+            draw.polygon([(x + int(dx), y + int(dy)) for dx, dy in corners], fill=colour(rng))
         elif kind == 1:
-            draw.ellipse((x, y, x + reach, y + int(reach * rng.uniform(0.3, 1.5)) + 1), fill=_colour(rng))
+            draw.ellipse((x, y, x + reach, y + int(reach * rng.uniform(0.3, 1.5)) + 1), fill=colour(rng))
         else:
             end = rng.integers(-3 * reach, 3 * reach, 2)
-            draw.line((x, y, x + int(end[0]), y + int(end[1])), fill=_colour(rng), width=int(rng.integers(1, 14)))
+            draw.line((x, y, x + int(end[0]), y + int(end[1])), fill=colour(rng), width=int(rng.integers(1, 14)))
     return image.resize((CANVAS_PX, CANVAS_PX), Image.Resampling.BOX)
 
 
@@ -70,14 +70,14 @@ def grating_canvas(rng: np.random.Generator) -> Image.Image:
     if rng.random() < 0.5:
         wave = np.sign(wave)
     mix = (wave[..., None] + 1) / 2
-    low, high = (np.array(_colour(rng), np.float32) for _ in range(2))
+    low, high = (np.array(colour(rng), np.float32) for _ in range(2))
     image = Image.fromarray(np.rint(low + (high - low) * mix).astype(np.uint8))
     return image.resize((CANVAS_PX, CANVAS_PX), Image.Resampling.BOX)
 
 
 def flat_patch(rng: np.random.Generator, side: int) -> Pixels:
     """A flat field; (side, side, 3) uint8."""
-    return np.broadcast_to(np.array(_colour(rng), np.uint8), (side, side, 3)).copy()
+    return np.broadcast_to(np.array(colour(rng), np.uint8), (side, side, 3)).copy()
 
 
 def gradient_patch(rng: np.random.Generator, side: int) -> Pixels:

@@ -11,66 +11,99 @@ import os
 import pathlib
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file
 from torch import nn
 
-from training import losses, metrics, network, patches, prepare
+from training import evaluate, losses, metrics, muon, network, patches, prepare, winograd
 
-CROP = 40  # low-resolution pixels; the patches have 48
+CROP = patches.SIDE // 2  # low-resolution pixels
 CLIP_NORM = 0.5
 WARM_UP = 200
+LONGEST_STEP_S = 10.0  # what took longer was a pause (SIGSTOP), which the schedule does not count
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """One run. It ends after `iterations`, or after `minutes` of wall time where that is not 0."""
 
-    features: int = 48
-    convolutions: int = 10
+    features: int = 64
+    convolutions: int = 6
     batch: int = 4  # small: on a CPU the number of steps is what is short
     iterations: int = 20_000
     minutes: float = 0.0
     rate: float = 1e-3
     last_rate: float = 2e-6
+    others_rate: float = 1e-3  # the highest for what Muon does not move: the two outer layers, biases, slopes
+    squares_weight: float = 5.0
     chroma_weight: float = 0.5
     frequency_weight: float = 0.05
     drift_weight: float = 0.1
     recolour_share: float = (
         0.25  # of the samples: channels swapped, some inverted; colour edges are rare in photographs
     )
-    chain_share: float = 0.125  # of the samples: input is the network's own output
-    chain_after: int = 1500  # iterations before the first such sample
+    chain_share: float = 0.33  # of the samples: two passes from quarter size, trained as one
+    first_weight: float = 0.5  # of the first of these two passes' own loss
     enlarged_share: float = 0.015  # of the samples: input is a bicubic enlargement
     ema: float = 0.999
     seed: int = 1
     checkpoint_s: float = 300.0
+    validation_jpeg: int = 0  # quality of the JPEGs that validation enlarges; 0: clean pictures
+
+
+Data = patches.PatchSet | patches.Mixture
+Forward = Callable[[nn.Module, torch.Tensor], torch.Tensor]
+
+
+def plain(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The network as torch runs it."""
+    out: torch.Tensor = model(x)
+    return out
 
 
 @dataclasses.dataclass
 class Run:
-    """Everything a checkpoint holds. `iteration` counts from the start of the schedule, `before` what came earlier."""
+    """Everything a checkpoint holds. `iteration` counts from the start of the schedule, `before` what came earlier.
+
+    `momenta` belong to the body's convolutions, which Muon moves; `optimiser` moves all other parameters.
+    """
 
     model: nn.Module
     average: nn.Module
     optimiser: torch.optim.Optimizer
+    momenta: list[torch.Tensor]
     rng: np.random.Generator
+    forward: Forward = plain
     iteration: int = 0
     before: int = 0
     spent_s: float = 0.0
     finished: bool = False
 
+    @property
+    def device(self) -> torch.device:
+        return self.momenta[0].device
 
-def start(plan: Plan) -> Run:
-    """A fresh run."""
-    model = network.compact(plan.features, plan.convolutions, plan.seed).to(memory_format=torch.channels_last)
-    average = network.compact(plan.features, plan.convolutions, plan.seed).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(model.parameters(), lr=plan.rate, betas=(0.9, 0.99))
-    return Run(model, average, optimiser, np.random.default_rng(plan.seed))
+
+def start(plan: Plan, forward: Forward = plain, device: str = "cpu") -> Run:
+    """A fresh run; `forward` evaluates the network."""
+    model, average = (
+        network.compact(plan.features, plan.convolutions, plan.seed).to(device, memory_format=torch.channels_last)
+        for _ in range(2)
+    )
+    body = body_weights(model)
+    others = [tensor for tensor in model.parameters() if all(tensor is not weight for weight in body)]
+    optimiser = torch.optim.Adam(others, lr=plan.others_rate, betas=(0.9, 0.99))
+    momenta = [torch.zeros_like(weight) for weight in body]
+    return Run(model, average, optimiser, momenta, np.random.default_rng(plan.seed), forward)
+
+
+def body_weights(model: nn.Module) -> list[torch.Tensor]:
+    """The weights of all convolutions but the first and the last."""
+    return [layer.weight for layer in model.modules() if isinstance(layer, nn.Conv2d)][1:-1]
 
 
 def save(run: Run, path: pathlib.Path) -> None:
@@ -79,6 +112,7 @@ def save(run: Run, path: pathlib.Path) -> None:
         "model": run.model.state_dict(),
         "average": run.average.state_dict(),
         "optimiser": run.optimiser.state_dict(),
+        "momenta": run.momenta,
         "rng": json.dumps(run.rng.bit_generator.state),
         "iteration": run.iteration,
         "before": run.before,
@@ -99,32 +133,56 @@ def restore(run: Run, path: pathlib.Path) -> Run:
         run.before = state["before"] + state["iteration"]
         return run
     run.optimiser.load_state_dict(state["optimiser"])
+    run.momenta = [tensor.to(run.device) for tensor in state["momenta"]]
     run.iteration, run.before, run.spent_s = state["iteration"], state["before"], state["spent_s"]
     return run
 
 
-def sample(data: patches.PatchSet, plan: Plan, run: Run) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch: inputs (N, 3, CROP, CROP) and targets (N, 3, 2 CROP, 2 CROP) in 0..1, turned and flipped.
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Samples in 0..1, channels last in memory: (N, 3, CROP / 2), (N, 3, CROP), (N, 3, 2 CROP), square.
 
-    Some inputs are the network's own output from quarter size, or a bicubic enlargement: repeating it must be safe.
+    Where `chained`, the input of the pass to train is the network's own enlargement of `quarter`.
     """
+
+    quarter: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+    chained: torch.Tensor
+
+
+def sample(data: Data, plan: Plan, run: Run) -> Batch:
+    """A batch, turned and flipped. Some low sides are a bicubic enlargement: repeating the network must be safe."""
     rng = run.rng
-    lows, highs = [], []
-    reach = patches.SIDE // 2 - CROP + 1
-    for index in rng.integers(len(data), size=plan.batch):
-        low = low_side(data, int(index), plan, run)
-        top, left = (int(v) for v in rng.integers(0, reach, 2))
-        low = low[top : top + CROP, left : left + CROP]
-        high = unit(data.hr[index, 2 * top : 2 * (top + CROP), 2 * left : 2 * (left + CROP)])
-        if rng.random() < plan.recolour_share:
-            order, inverted = rng.permutation(3), rng.random(3) < 0.5
-            low, high = recolour(low, order, inverted), recolour(high, order, inverted)
-        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        low, high = np.rot90(low, turns), np.rot90(high, turns)
-        lows.append(low[:, ::-1] if flip else low)
-        highs.append(high[:, ::-1] if flip else high)
+    picked = data.pick(rng, plan.batch)
+    sides = [unit(picked.lr4), unit(picked.lr), unit(picked.hr)]
+    dice = rng.random(plan.batch)
+    for at in np.flatnonzero(dice > 1 - plan.enlarged_share):
+        sides[1][at] = unit(np.asarray(Image.fromarray(picked.lr4[at]).resize((CROP, CROP), Image.Resampling.BICUBIC)))
+    for at in range(plan.batch):
+        recoloured = rng.random() < plan.recolour_share
+        order, inverted = rng.permutation(3), rng.random(3) < 0.5
+        turns, flip = int(rng.integers(4)), int(rng.integers(2))
+        for side in sides:
+            pixels = recolour(side[at], order, inverted) if recoloured else side[at]
+            side[at] = np.rot90(pixels, turns)[:, :: 1 - 2 * flip]
     # stacked channels-last, seen as NCHW: no copy
-    return torch.from_numpy(np.stack(lows)).permute(0, 3, 1, 2), torch.from_numpy(np.stack(highs)).permute(0, 3, 1, 2)
+    quarter, low, high = (torch.from_numpy(side).to(run.device).permute(0, 3, 1, 2) for side in sides)
+    return Batch(quarter, low, high, torch.from_numpy(dice < plan.chain_share).to(run.device))
+
+
+def loss_of(batch: Batch, plan: Plan, run: Run) -> torch.Tensor:
+    """The loss of one pass, or of two: both passes of a chain learn from its end, the first from its own truth too."""
+    weights = losses.Weights(plan.squares_weight, plan.chroma_weight, plan.frequency_weight, plan.drift_weight)
+    if not bool(batch.chained.any()):
+        return losses.total(run.forward(run.model, batch.low), batch.high, weights)
+    first = run.forward(run.model, batch.quarter[batch.chained])
+    low = torch.cat([batch.low[~batch.chained], first.clamp(0, 1)]).contiguous(memory_format=torch.channels_last)
+    high = torch.cat([batch.high[~batch.chained], batch.high[batch.chained]])
+    share = plan.first_weight * float(batch.chained.float().mean())
+    return losses.total(run.forward(run.model, low), high, weights) + share * losses.total(
+        first, batch.low[batch.chained], weights
+    )
 
 
 def unit(pixels: patches.Pixels) -> NDArray[np.float32]:
@@ -132,30 +190,10 @@ def unit(pixels: patches.Pixels) -> NDArray[np.float32]:
     return pixels.astype(np.float32) / np.float32(255)
 
 
-def low_side(data: patches.PatchSet, index: int, plan: Plan, run: Run) -> NDArray[np.float32]:
-    """The input of one sample, (48, 48, 3) float32 in 0..1: reduced truth, own output, or an enlargement."""
-    chain_share = plan.chain_share if run.before + run.iteration >= plan.chain_after else 0.0
-    dice = run.rng.random()
-    if dice < chain_share:
-        return own_output(run.average, data.lr4[index])
-    if dice > 1 - plan.enlarged_share:
-        side = patches.SIDE // 2
-        return unit(np.asarray(Image.fromarray(data.lr4[index]).resize((side, side), Image.Resampling.BICUBIC)))
-    return unit(data.lr[index])
-
-
 def recolour(pixels: NDArray[np.float32], order: NDArray[np.int64], inverted: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Reorders the channels of (h, w, 3) in 0..1 and inverts some: reduction and this may be swapped."""
     mixed = pixels[..., order]
     return np.where(inverted, np.float32(1) - mixed, mixed)
-
-
-def own_output(average: nn.Module, quarter: patches.Pixels) -> NDArray[np.float32]:
-    """The averaged network's enlargement of a quarter-size patch; (2h, 2w, 3) float32 in 0..1."""
-    with torch.no_grad():
-        tensor = torch.from_numpy(unit(quarter)).permute(2, 0, 1)[None]
-        out: NDArray[np.float32] = average(tensor).clamp(0, 1)[0].permute(1, 2, 0).numpy()
-    return out
 
 
 def progress(plan: Plan, run: Run) -> float:
@@ -171,16 +209,17 @@ def rate(plan: Plan, run: Run) -> float:
     return warm * (plan.last_rate + (plan.rate - plan.last_rate) * (1 + math.cos(math.pi * progress(plan, run))) / 2)
 
 
-def step(data: patches.PatchSet, plan: Plan, run: Run) -> float:
+def step(data: Data, plan: Plan, run: Run) -> float:
     """One iteration; returns its loss."""
+    now = rate(plan, run)
     for group in run.optimiser.param_groups:
-        group["lr"] = rate(plan, run)
-    low, high = sample(data, plan, run)
-    loss = losses.total(run.model(low), high, plan.chroma_weight, plan.frequency_weight, plan.drift_weight)
-    run.optimiser.zero_grad(set_to_none=True)
+        group["lr"] = now * min(1.0, plan.others_rate / plan.rate)
+    loss = loss_of(sample(data, plan, run), plan, run)
+    run.model.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch ships it unannotated
-    nn.utils.clip_grad_norm_(run.model.parameters(), CLIP_NORM)
+    nn.utils.clip_grad_norm_([tensor for group in run.optimiser.param_groups for tensor in group["params"]], CLIP_NORM)
     run.optimiser.step()
+    muon.step(body_weights(run.model), run.momenta, now)
     run.iteration += 1
     seen = run.before + run.iteration
     keep = min(plan.ema, (1 + seen) / (10 + seen))
@@ -190,21 +229,25 @@ def step(data: patches.PatchSet, plan: Plan, run: Run) -> float:
     return float(loss.detach())
 
 
-def validate(model: nn.Module, folder: pathlib.Path) -> dict[str, float]:
-    """Mean PSNR-Y of the held-out pictures, one pass and a chain of two."""
+def validate(model: nn.Module, folder: pathlib.Path, jpeg_quality: int = 0) -> dict[str, float]:
+    """Mean PSNR-Y of the held-out pictures: one pass and a chain of two, or one pass from JPEGs of a quality."""
     model.eval()
-    found: dict[str, list[float]] = {"x2": [], "x4": []}
+    found: dict[str, list[float]] = {}
     for path in sorted(folder.glob("*.png")):
         truth = Image.open(path).convert("RGB")
-        for name, passes in (("x2", 1), ("x4", 2)):
-            ours = metrics.enlarge(model, metrics.reduce(truth, 2**passes), passes)
-            found[name].append(metrics.psnr_y(metrics.luma(ours), metrics.luma(np.asarray(truth)), 2**passes))
-    return {name: float(np.mean(values)) for name, values in found.items() if values}
+        for passes in (1,) if jpeg_quality else (1, 2):
+            small = metrics.reduce(truth, 2**passes)
+            if jpeg_quality:
+                small = metrics.as_jpeg(small, jpeg_quality)
+            ours = metrics.enlarge(model, small, passes)
+            score = metrics.psnr_y(metrics.luma(ours), metrics.luma(np.asarray(truth)), 2**passes)
+            found.setdefault(f"x{2**passes}", []).append(score)
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def start_from(run: Run, weights: pathlib.Path) -> Run:
-    """A warm start from an exported network of the same shape, where the checkpoint is gone."""
-    state = {name: tensor.float() for name, tensor in load_file(weights).items()}
+    """A warm start from a network of the same shape: exported, or another run's checkpoint."""
+    state = evaluate.load_weights(weights)
     run.model.load_state_dict(state)
     run.average.load_state_dict(state)
     return run
@@ -212,13 +255,15 @@ def start_from(run: Run, weights: pathlib.Path) -> Run:
 
 def train(
     plan: Plan,
-    data: patches.PatchSet,
+    data: Data,
     validation: pathlib.Path,
     checkpoint: pathlib.Path,
     weights: pathlib.Path | None = None,
+    forward: Forward = plain,
+    device: str = "cpu",
 ) -> Run:
     """Runs the plan to its end, with a checkpoint and a line of figures every `checkpoint_s`."""
-    run = start(plan)
+    run = start(plan, forward, device)
     if checkpoint.exists():
         run = restore(run, checkpoint)
     elif weights:
@@ -228,11 +273,17 @@ def train(
     while progress(plan, run) < 1:
         recent.append(step(data, plan, run))
         now = time.monotonic()
-        run.spent_s, mark = run.spent_s + now - mark, now
+        run.spent_s, mark = run.spent_s + min(now - mark, LONGEST_STEP_S), now
         run.finished = progress(plan, run) >= 1
         if now - saved >= plan.checkpoint_s or run.finished:
             save(run, checkpoint)
-            report(plan, run, recent, validate(run.average, validation), checkpoint.with_suffix(".log"))
+            report(
+                plan,
+                run,
+                recent,
+                validate(run.average, validation, plan.validation_jpeg),
+                checkpoint.with_suffix(".log"),
+            )
             saved, recent = time.monotonic(), []
     return run
 
@@ -255,9 +306,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", default="twofold-photo-2x")
     parser.add_argument("--cache", type=pathlib.Path, default=prepare.DEFAULT_CACHE)
-    parser.add_argument("--data", default="photo", help="the patch set below the cache")
-    parser.add_argument("--weights", type=pathlib.Path, help="start from this .safetensors if there is no checkpoint")
+    parser.add_argument(
+        "--data", nargs="+", default=["photo:2", "art"], help="patch sets below the cache, with weights"
+    )
+    parser.add_argument("--validation", default="validation", help="the folder of held-out pictures below the cache")
+    parser.add_argument(
+        "--weights", type=pathlib.Path, help="where there is no checkpoint, start from this .safetensors or .pt"
+    )
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--plain", action="store_true", help="torch's convolutions, where Winograd's could be compiled")
     for field in dataclasses.fields(Plan):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
     options = parser.parse_args()
@@ -266,8 +324,11 @@ def main() -> None:
     checkpoints = options.cache / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     (checkpoints / f"{options.name}.pid").write_text(f"{os.getpid()}\n")
-    data = patches.load(options.cache / options.data)
-    train(plan, data, options.cache / "validation", checkpoints / f"{options.name}.pt", options.weights)
+    data = patches.load_mixture(options.cache, options.data)
+    fast = options.device == "cpu" and not options.plain and winograd.available() and not plan.features % winograd.LANES
+    forward = winograd.enlarge if fast else plain
+    checkpoint = checkpoints / f"{options.name}.pt"
+    train(plan, data, options.cache / options.validation, checkpoint, options.weights, forward, options.device)
 
 
 if __name__ == "__main__":

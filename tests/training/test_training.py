@@ -4,14 +4,19 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import shutil
+import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from training import degrade, evaluate, export, metrics, network, patches, synthetic, train
+from training import degrade, evaluate, export, metrics, muon, network, patches, reference, synthetic, train
 
-PLAN = train.Plan(features=16, convolutions=3, iterations=200, rate=3e-3, checkpoint_s=1e9, chain_after=100)
+PLAN = train.Plan(features=16, convolutions=3, iterations=200, rate=3e-3, checkpoint_s=1e9)
 SHIPPED = sorted(export.SHIPPED.glob("*.json"))
 
 
@@ -65,9 +70,92 @@ def test_training_from_scratch_improves(data: patches.PatchSet, validation: path
     assert log[-1]["iteration"] == PLAN.iterations
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_minute_of_training_improves(data: patches.PatchSet, validation: pathlib.Path, tmp_path: pathlib.Path):
+    """The command itself, from scratch, for 60 s: it ends by itself and leaves a network that beats bicubic."""
+    patches.save([data], tmp_path / "made", {})
+    shutil.copytree(validation, tmp_path / "validation")
+    command = [sys.executable, "-m", "training.train", "--name", "smoke", "--cache", str(tmp_path), "--data", "made"]
+    command += ["--features", "16", "--convolutions", "3", "--minutes", "1", "--rate", "3e-3", "--plain"]
+    done = subprocess.run(command, cwd=export.SHIPPED.parents[3], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "checkpoints" / "smoke.log").read_text().splitlines()[-1])
+    truth = Image.open(validation / "a.png")
+    bicubic = metrics.interpolate(metrics.reduce(truth, 2), 2, Image.Resampling.BICUBIC)
+    assert 0.9 < found["minutes"] < 1.3
+    assert found["x2"] > metrics.psnr_y(metrics.luma(bicubic), metrics.luma(np.asarray(truth)), 2) + 1
+
+
+def test_a_chain_trains_both_passes(data: patches.PatchSet):
+    """The loss of a chained sample reaches the first pass's input side through both passes."""
+    plan = dataclasses.replace(PLAN, chain_share=1.0)
+    run = train.start(plan)
+    batch = train.sample(data, plan, run)
+    assert bool(batch.chained.all())
+    assert train.loss_of(batch, plan, run) > 0
+    plain = dataclasses.replace(batch, chained=torch.zeros_like(batch.chained))
+    assert train.loss_of(plain, plan, run) != train.loss_of(batch, plan, run)
+
+
+def test_samples_stay_aligned(data: patches.PatchSet):
+    """Turned, flipped and recoloured alike: each side is the next one reduced."""
+    plan = dataclasses.replace(PLAN, batch=16, recolour_share=0.5, enlarged_share=0.0)
+    batch = train.sample(data, plan, train.start(plan))
+    for small, large in ((batch.quarter, batch.low), (batch.low, batch.high)):
+        reduced = torch.nn.functional.avg_pool2d(large, 2)
+        assert (small - reduced).abs().mean() < 0.03
+        assert (small - reduced.flip(3)).abs().mean() > 0.05
+
+
+def test_a_mixture_draws_by_its_shares(data: patches.PatchSet, tmp_path: pathlib.Path):
+    dark = dataclasses.replace(data, hr=np.zeros_like(data.hr))
+    patches.save([data], tmp_path / "made", {})
+    patches.save([dark], tmp_path / "dark", {})
+    mixture = patches.load_mixture(tmp_path, ["made", "dark:3"])
+    assert mixture.shares == (0.25, 0.75)
+    picked = mixture.pick(np.random.default_rng(1), 4000)
+    black = float((picked.hr.max(axis=(1, 2, 3)) == 0).mean())
+    assert len(picked) == 4000
+    assert 0.7 < black < 0.8
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (48, 432)])
+def test_muon_moves_every_direction_alike(shape: tuple[int, int]):
+    """The singular values of a step are all about 1, however they were spread in the gradient."""
+    torch.manual_seed(1)
+    u, _, v = torch.linalg.svd(torch.randn(shape), full_matrices=False)
+    spread = u @ torch.diag(torch.logspace(0, -2, shape[0])) @ v
+    values = torch.linalg.svdvals(muon.orthogonal(spread))
+    assert float(values.min()) > 0.3
+    assert float(values.max()) < 1.4
+
+
+def test_a_reference_network_is_read_from_its_ncnn_file(tmp_path: pathlib.Path):
+    """Tags, half precision with padding, plain floats, and the last layer's own order of channels."""
+    torch.manual_seed(1)
+    want = reference.UpConv7()
+    parts = []
+    for number, layer in enumerate((*want.convolutions, want.last)):
+        weight = layer.weight.detach().half().float() if number else layer.weight.detach()
+        layer.weight.data = weight
+        stored = (weight.transpose(0, 1) if layer is want.last else weight).contiguous().numpy()
+        body = stored.astype("<f2").tobytes() if number else stored.tobytes()
+        tag = reference.HALF_TAG if number else reference.FLOAT_TAG
+        parts += [struct.pack("<I", tag), body + bytes(-len(body) % 4), layer.bias.detach().numpy().tobytes()]
+    folder = tmp_path / "pkg" / "models-upconv_7_photo"
+    folder.mkdir(parents=True)
+    (folder / "scale2.0x_model.bin").write_bytes(b"".join(parts))
+    found = reference.load(reference.find(tmp_path))
+    picture = torch.rand(1, 3, 9, 11)
+    with torch.inference_mode():
+        assert torch.allclose(found(picture), want(picture), atol=1e-6)
+    assert found(picture).shape == (1, 3, 18, 22)
+
+
 def test_resumed_equals_uninterrupted(data: patches.PatchSet, tmp_path: pathlib.Path):
     """A run stopped at a checkpoint and started again makes the same network as one that never stopped."""
-    plan = dataclasses.replace(PLAN, iterations=8, chain_after=2)
+    plan = dataclasses.replace(PLAN, iterations=8)
     whole, half = train.start(plan), train.start(plan)
     for _ in range(8):
         train.step(data, plan, whole)
