@@ -9,7 +9,7 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageDraw
 
 from twofold.imaging import decode, encode, verify
 from twofold.imaging.codec import Decoded
@@ -86,6 +86,17 @@ def verified(
         return verify.operate(request | {"alpha": None if alpha is None else alpha.to_json()})
     finally:
         os.close(source)
+
+
+def drawing(width: int = 700, height: int = 500) -> Image.Image:
+    """Lines, areas and text, antialiased."""
+    image = Image.new("RGB", (2 * width, 2 * height), "white")
+    draw = ImageDraw.Draw(image)
+    for number in range(12):
+        left, top = 97 * number % (2 * width - 300), 151 * number % (2 * height - 200)
+        draw.ellipse((left, top, left + 280, top + 190), fill=(40 * number % 256, 90, 200), outline="black", width=6)
+        draw.text((left + 40, top + 60), "Twofold 2x", fill="black", font_size=40)
+    return image.resize((width, height), Image.Resampling.BOX)
 
 
 def memory_file(data: bytes) -> int:

@@ -21,6 +21,7 @@ from twofold.jobs.ledger import Ledger
 from twofold.jobs.queue import JobQueue
 
 NOW = 1_800_000_000.0
+WHY = "it is a JPEG of about quality 60"
 RECIPE = Recipe("photo-4x", scale=Fraction(4), models=("net@1",))
 SETTLING = Reason(Code.SETTLING, "still being written")
 BACKLOG = Reason(Code.BACKLOG, Code.BACKLOG.meaning)
@@ -51,7 +52,7 @@ def picture(width: int = 40, height: int = 30) -> Picture:
     size = Size(width, height)
     middle, large = size.times(2), size.times(4)
     passes = (Pass("net@1", "ab", 2, size, middle), Pass("net@1", "ab", 2, middle, large))
-    return Picture(PictureHeader("jpeg", *size), Chain(size, passes, large))
+    return Picture(PictureHeader("jpeg", *size), Chain(size, passes, large), why=WHY)
 
 
 def new_job(path: bytes = b"a.jpg", *, inbox: str = "photos", mtime_ns: int = 1, reason: Reason = BACKLOG) -> Job:

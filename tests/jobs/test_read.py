@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.jobs.samples import NOW, Standing, enqueue, new_job
+from tests.jobs.samples import NOW, WHY, Standing, enqueue, new_job
 from twofold.core.codes import Code
 from twofold.core.errors import Reason, TwofoldError
 from twofold.core.job import Output
@@ -115,6 +115,7 @@ def test_jobs_in_the_shape_that_others_script_against(state: Standing) -> None:
                 ],
                 "pass": 0,
                 "fraction": 0.25,
+                "why": WHY,
             }
         ],
         "attempts": 0,
@@ -196,3 +197,13 @@ def test_a_user_who_may_not_write_can_read(tmp_path: Path, state: Standing, runn
         os.chmod(folder, 0o755)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == (job_id, "")
+
+
+def test_rows_of_before_networks_were_chosen_are_read(state: Standing) -> None:
+    """A ledger of the first version says nothing of why."""
+    job_id = enqueue(state, new_job())
+    with writing(state.engine) as connection:
+        connection.execute(sa.text("UPDATE file SET pictures = json_remove(pictures, '$[0].why')"))
+    (told,) = jobs_json(state.path, State.QUEUED)["jobs"]
+    assert told["pictures"][0]["why"] == ""
+    assert state.ledger.get(job_id).pictures[0].why == ""

@@ -15,11 +15,8 @@ import pytest
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.core.picture import PictureHeader
 from twofold.models.catalogue import Catalogue, Places
 from twofold.models.measure import measure_in_child
-
-HEADER = PictureHeader("jpeg", 100, 80)
 
 
 class Measurer:
@@ -78,11 +75,18 @@ def test_built_in_networks_by_version_and_newest(places: Places, catalogue: Cata
     assert (card.full_name, card.halo_px) == ("twofold-photo-2x@9", 18)
     assert Path(card.file).read_bytes() == b"weights"
     assert code_of(lambda: catalogue.resolve("twofold-photo-2x@3")) is Code.MISSING_MODEL
-    assert catalogue.resolve_auto(HEADER) == "twofold-photo-2x@10"
+    assert catalogue.resolve_auto("photo") == "twofold-photo-2x@10"
+
+
+def test_auto_is_the_network_for_the_content(places: Places, catalogue: Catalogue) -> None:
+    for content in ("photo", "web", "art"):
+        put_built_in(places, f"twofold-{content}-2x", 3)
+    for content in ("photo", "web", "art"):
+        assert catalogue.resolve_auto(content) == f"twofold-{content}-2x@3"
 
 
 def test_auto_without_a_built_in_network_is_missing(catalogue: Catalogue) -> None:
-    assert code_of(lambda: catalogue.resolve_auto(HEADER)) is Code.MISSING_MODEL
+    assert code_of(lambda: catalogue.resolve_auto("art")) is Code.MISSING_MODEL
 
 
 def test_a_built_in_file_that_changed_is_refused(places: Places, catalogue: Catalogue) -> None:

@@ -113,6 +113,8 @@ def _newest(job: dict[str, Any]) -> Iterator[str]:
         yield f"  {before} → {size_text([picture['out_width'], picture['out_height']])}"
         for number, step in enumerate(picture["passes"], start=1):
             yield f"    pass {number}: {_step_text(step)}"
+        if picture["why"] and picture["passes"]:
+            yield f"    {picture['passes'][0]['model']} first: {picture['why']}"
     if job["output"]:
         yield f"  result: {printable(job['output'])}"
     times = {"created": job["created"], "finished": job["finished"], "again at": job["next_at"]}

@@ -86,6 +86,8 @@ def _text(planned: dict[str, Any]) -> Iterator[str]:
                 yield f"  hint: {refused['hint']}"
             continue
         yield f"{path}: {size_text(file['size'])} → {size_text(file['out_size'])}"
+        if file["why"] and file["passes"]:
+            yield f"  {file['passes'][0]['model']} first: {file['why']}"
         yield from (_pass_text(number, item) for number, item in enumerate(file["passes"], start=1))
         yield f"  {_cost_text(file)}"
     if len(planned["files"]) > 1:

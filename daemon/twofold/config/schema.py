@@ -127,7 +127,9 @@ class RecipeSection(Section):
         "(enlarge the last bit without a network). auto resamples up to 1.15 times, beyond it takes the pass.",
     )
     models: Annotated[list[Text], *AS_SOME_NETWORKS] = _key(
-        ["auto"], "One network per pass, the last repeats; auto takes the built-in one."
+        ["auto"],
+        "One network per pass, the last repeats. auto takes built-in ones: for the first pass the one that fits the "
+        "picture (web: compressed, art: drawings and text, photo: all others), for later passes the photo network.",
     )
     before: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run before the first pass.")
     after: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run after the last pass.")

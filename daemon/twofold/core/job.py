@@ -26,13 +26,17 @@ class FileVersion:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of a job (N = 1 at first): its header, its chain, and how far it has come."""
+    """One picture of a job (N = 1 at first): its header, its chain, and how far it has come.
+
+    `why` says why `auto` took the first network, and is empty where the recipe named one.
+    """
 
     header: PictureHeader
     chain: Chain
     passes_done: int = 0
     fraction: float = 0.0
     plans: tuple[dict[str, Any], ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

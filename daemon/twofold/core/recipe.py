@@ -12,6 +12,9 @@ Larger = Literal["skip", "copy", "shrink"]
 Remainder = Literal["auto", "pass", "resample"]
 TargetSide = Literal["long_side", "short_side", "width", "height", "megapixels"]
 SaveFormat = Literal["keep", "jpeg", "png", "webp", "tiff", "avif", "jxl"]
+AUTO = "auto"
+"""In the place of a network's name: the built-in one that fits the picture."""
+
 OnExists = Literal["overwrite_own", "suffix", "skip", "fail"]
 
 
@@ -43,7 +46,7 @@ class Recipe:
     target: Target | None = None
     larger: Larger = "skip"
     remainder: Remainder = "auto"
-    models: tuple[str, ...] = ("auto",)
+    models: tuple[str, ...] = (AUTO,)
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     save_as: SaveAs = field(default_factory=SaveAs)

@@ -60,13 +60,16 @@ class Decoded:
             self.alpha.close()
 
 
-def probe(source_fd: int, limits: Limits) -> PictureHeader:
-    """What the file is, from its structure alone; animated pictures come back with `frames` 2.
+def probe(source_fd: int, limits: Limits, *, look: bool = False) -> PictureHeader:
+    """What the file is, from its structure; animated pictures come back with `frames` 2.
 
-    Raises TwofoldError(EMPTY, NOT_A_PICTURE, UNSUPPORTED_FORMAT, DAMAGED, TOO_LARGE, UNREADABLE, CODEC_FAILED).
+    `look` decodes it once more for the statistics of its content (imaging.signals).
+
+    Raises TwofoldError(EMPTY, NOT_A_PICTURE, UNSUPPORTED_FORMAT, DAMAGED, TOO_LARGE, UNREADABLE, DECODE_TIMEOUT,
+    CODEC_FAILED).
     """
     result = _ask(
-        {"operation": "probe", "source": source_fd, "input_px": limits.input_px},
+        {"operation": "probe", "source": source_fd, "input_px": limits.input_px, "look": look},
         (source_fd,),
         source_bytes=_regular_bytes(source_fd),
         deadline_s=min(PROBE_S, limits.decode_s),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     coverage = SharedRaster.from_json(request["alpha"]).array() if request["alpha"] else None
     data = open_bytes(request["source"])
     inspection = inspect(data)
-    if inspection.header != header:
+    if replace(inspection.header, signals=header.signals) != header:
         raise damaged("it is not the file that was probed")
     decode_into(data, header, raster, coverage)
     opaque = coverage is None or transparency.is_opaque(coverage)
@@ -39,7 +40,7 @@ def decode_into(data: FileBytes, header: PictureHeader, raster: Samples, coverag
     stored = as_stored(raster, header.orientation)
     stored_coverage = None if coverage is None else as_stored(coverage, header.orientation)
     done = 0
-    for y, band in _bands(data, header):
+    for y, band in bands(data, header):
         if band.shape[1] != stored.shape[1] or y + len(band) > len(stored):
             raise damaged("its pixels do not fit its header")
         colours, opacity = _split(band, header.channels)
@@ -52,7 +53,11 @@ def decode_into(data: FileBytes, header: PictureHeader, raster: Samples, coverag
         raise damaged("its pixels do not fit its header")
 
 
-def _bands(data: FileBytes, header: PictureHeader) -> Iterator[tuple[int, Samples]]:
+def bands(data: FileBytes, header: PictureHeader) -> Iterator[tuple[int, Samples]]:
+    """First row and (rows, W, 1-5) samples of each band, as stored.
+
+    Raises TwofoldError(DAMAGED, UNSUPPORTED_FORMAT).
+    """
     if header.format in ("gif", "bmp", "avif"):
         from twofold.imaging import pillow_formats
 

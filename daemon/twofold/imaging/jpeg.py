@@ -19,6 +19,8 @@ _SIZED_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # Huffman or arithmetic, sequent
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}  # lossless and hierarchical
 _SEGMENT_BYTES = 65533  # a segment's length field counts itself
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_TABLE_VALUES = 64
+_IJG_MEAN = 57.625  # of the luma table in Annex K of the standard, which libjpeg calls quality 50
 
 
 class _Frame(NamedTuple):
@@ -34,6 +36,7 @@ def inspect(data: FileBytes) -> Inspection:
     blocks: dict[str, bytes] = {}
     icc_parts: dict[int, bytes] = {}
     dpi: tuple[float, float] | None = None
+    quality: float | None = None
     at = 2
     for _ in range(MAX_SEGMENTS):
         marker, start, end = _segment(data, at)
@@ -42,16 +45,14 @@ def inspect(data: FileBytes) -> Inspection:
             if len(body) < 6:
                 raise damaged("its frame header is too short")
             frame = _Frame(*struct.unpack(">BHHB", body[:6]))
+        elif marker == 0xDB and quality is None:
+            quality = _quality(data[start:end])
         elif marker in _OTHER_FRAMES:
             raise unsupported("a lossless or hierarchical JPEG")
         elif marker == 0xE0 and body.startswith(b"JFIF\0") and len(body) >= 12:
             dpi = _density(*struct.unpack(">BHH", body[7:12]))
-        elif marker == 0xE1 and body.startswith(_EXIF):
-            blocks.setdefault("exif", data[start + len(_EXIF) : end])
-        elif marker == 0xE1 and body.startswith(_XMP):
-            blocks.setdefault("xmp", data[start + len(_XMP) : end])
-        elif marker == 0xE2 and body.startswith(_ICC):
-            icc_parts[body[12]] = data[start + 14 : end]
+        elif marker in (0xE1, 0xE2):
+            _keep(marker, data[start:end], blocks, icc_parts)
         elif marker == _SOS:
             break
         at = end
@@ -61,7 +62,18 @@ def inspect(data: FileBytes) -> Inspection:
         raise damaged("its end is missing")
     icc = b"".join(icc_parts[number] for number in sorted(icc_parts))
     metadata = Metadata(icc if 0 < len(icc) <= MAX_ICC_BYTES else None, blocks.get("exif"), blocks.get("xmp"), dpi)
-    return Inspection(_header(frame, metadata), metadata)
+    signals = {} if quality is None else {"jpeg_quality": quality}
+    return Inspection(_header(frame, metadata, signals), metadata)
+
+
+def _keep(marker: int, body: bytes, blocks: dict[str, bytes], icc_parts: dict[int, bytes]) -> None:
+    """Put a metadata segment where it belongs; of EXIF and XMP the first counts."""
+    if marker == 0xE1 and body.startswith(_EXIF):
+        blocks.setdefault("exif", body[len(_EXIF) :])
+    elif marker == 0xE1 and body.startswith(_XMP):
+        blocks.setdefault("xmp", body[len(_XMP) :])
+    elif marker == 0xE2 and body.startswith(_ICC) and len(body) > 14:
+        icc_parts[body[12]] = body[14:]
 
 
 def _segment(data: FileBytes, at: int) -> tuple[int, int, int]:
@@ -79,13 +91,30 @@ def _segment(data: FileBytes, at: int) -> tuple[int, int, int]:
     return mark[1], start, end
 
 
+def _quality(tables: bytes) -> float | None:
+    """libjpeg's quality (1 to 100) whose luma table has the same mean as the file's; None where it has none here."""
+    at = 0
+    while at < len(tables):
+        width = 2 if tables[at] >> 4 else 1
+        values = tables[at + 1 : at + 1 + _TABLE_VALUES * width]
+        if len(values) < _TABLE_VALUES * width:
+            return None
+        if tables[at] & 0xF == 0:
+            steps = struct.unpack(f">{_TABLE_VALUES}{'H' if width == 2 else 'B'}", values)
+            percent = 100 * sum(steps) / _TABLE_VALUES / _IJG_MEAN
+            quality: float = (200 - percent) / 2 if percent <= 100 else 5000 / percent
+            return round(min(100.0, max(1.0, quality)), 1)
+        at += 1 + _TABLE_VALUES * width
+    return None
+
+
 def _density(unit: int, x: int, y: int) -> tuple[float, float] | None:
     if not x or not y or unit not in (1, 2):
         return None
     return (float(x), float(y)) if unit == 1 else (x * 2.54, y * 2.54)
 
 
-def _header(frame: _Frame, metadata: Metadata) -> PictureHeader:
+def _header(frame: _Frame, metadata: Metadata, signals: dict[str, float]) -> PictureHeader:
     if frame.precision != 8:
         raise unsupported(f"a JPEG of {frame.precision} bits")
     if frame.components not in _MODES:
@@ -102,6 +131,7 @@ def _header(frame: _Frame, metadata: Metadata) -> PictureHeader:
         orientation=turned,
         mode=_MODES[frame.components],
         icc_bytes=len(metadata.icc or b""),
+        signals=signals,
     )
 
 

@@ -1,9 +1,10 @@
-"""The probe: what a file is, from its structure alone."""
+"""The probe: what a file is, from its structure, and where that is asked for from a look at its pixels."""
 
 from __future__ import annotations
 
 import mmap
 import os
+from dataclasses import replace
 from typing import Any
 
 from twofold.core.codes import Code
@@ -12,13 +13,18 @@ from twofold.imaging.inspection import FileBytes, inspect
 
 
 def operate(request: dict[str, Any]) -> dict[str, Any]:
-    header = inspect(open_bytes(request["source"])).header
+    data = open_bytes(request["source"])
+    header = inspect(data).header
     if header.size.pixels > request["input_px"]:
         raise TwofoldError(
             Code.TOO_LARGE,
             f"The picture has {header.size.pixels} pixels ({header.width}x{header.height}); "
             f"the limit is {request['input_px']}.",
         )
+    if request["look"] and header.frames == 1:
+        from twofold.imaging import signals  # numpy and libvips: only where somebody wants to know
+
+        header = replace(header, signals=header.signals | signals.measure(data, header))
     return {"header": header.to_json()}
 
 

@@ -210,6 +210,7 @@ def _picture(data: dict[str, Any]) -> dict[str, Any]:
         "passes": list(_passes(chain["passes"], data["plans"])),
         "pass": data["passes_done"],
         "fraction": data["fraction"],
+        "why": data.get("why", ""),
     }
 
 

@@ -119,6 +119,7 @@ def pictures_text(pictures: Iterable[Picture]) -> str:
                 "passes_done": picture.passes_done,
                 "fraction": picture.fraction,
                 "plans": list(picture.plans),
+                "why": picture.why,
             }
             for picture in pictures
         ]
@@ -133,6 +134,7 @@ def pictures_of(text: str) -> tuple[Picture, ...]:
             passes_done=data["passes_done"],
             fraction=data["fraction"],
             plans=tuple(data["plans"]),
+            why=data.get("why", ""),  # rows of the first versions lack it
         )
         for data in json.loads(text)
     )

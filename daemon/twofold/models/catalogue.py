@@ -11,12 +11,12 @@ from importlib import resources
 
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
+from twofold.core.content import Content
 from twofold.core.errors import Reason, TwofoldError
-from twofold.core.picture import PictureHeader
 from twofold.models.simple import simple_card
 
 SUFFIX = ".safetensors"
-DEFAULT_PHOTO = "twofold-photo-2x"
+BUILT_IN: dict[Content, str] = {"photo": "twofold-photo-2x", "web": "twofold-web-2x", "art": "twofold-art-2x"}
 MEASURED_BY = 1
 """Part of a kept card's name: raised when measuring changes, so that cards are measured anew."""
 
@@ -65,14 +65,14 @@ class Catalogue:
         stem, version = _parse(name.removesuffix(SUFFIX))
         return replace(self._measured(path), name=stem, version=version or 1, file=path)
 
-    def resolve_auto(self, header: PictureHeader) -> str:
-        """The full name of the network that `auto` means for this picture; so far one network serves all.
+    def resolve_auto(self, content: Content) -> str:
+        """The full name of the built-in network for such pictures, its newest version.
 
         Raises TwofoldError(MISSING_MODEL) where this installation has no built-in network.
         """
-        card = _newest(self._built_in(), DEFAULT_PHOTO)
+        card = _newest(self._built_in(), BUILT_IN[content])
         if card is None:
-            raise TwofoldError(Code.MISSING_MODEL, f"This installation lacks its built-in network {DEFAULT_PHOTO}.")
+            raise TwofoldError(Code.MISSING_MODEL, f"This installation lacks its built-in network {BUILT_IN[content]}.")
         return card.full_name
 
     def list_cards(self, report: Callable[[str, TwofoldError], None] | None = None) -> tuple[NetworkCard, ...]:

@@ -15,6 +15,7 @@ import structlog
 
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
+from twofold.core.content import Choice, choose_networks
 from twofold.core.errors import Reason, TwofoldError
 from twofold.core.estimate import estimate
 from twofold.core.formats import Format, check_output
@@ -139,16 +140,13 @@ class Admission:
             sha256=spooled.sha256,
             seconds=round(time.monotonic() - started_s, 3),
         )
-        header = probe_file(copy, self._limits)
-        recipe = self._resolved(job.recipe, header)
+        header = probe_file(copy, self._limits, job.recipe)
+        recipe, why = resolve_recipe(job.recipe, header, self._catalogue)
         chain = plan_chain(header.size, recipe, self._card)
         target = check_output(chain, header, recipe.save_as, self._limits)
         _check_room(inbox, estimate(header, chain, (), target).output_bytes)
-        job = replace(job, sha256=spooled.sha256, pictures=(Picture(header, chain),))
+        job = replace(job, sha256=spooled.sha256, pictures=(Picture(header, chain, why=why),))
         self._enqueue(inbox, job, recipe, target)
-
-    def _resolved(self, recipe: Recipe, header: PictureHeader) -> Recipe:
-        return resolve_recipe(recipe, header, self._catalogue)
 
     def _card(self, name: str) -> NetworkCard:
         return self._catalogue.resolve(name)
@@ -165,7 +163,16 @@ class Admission:
                 recipe=recipe,
             )
             if answer == "queued":
-                log.info("job.queued", job=job.id, inbox=job.inbox, path=job.path, recipe=recipe.name, output=name)
+                log.info(
+                    "job.queued",
+                    job=job.id,
+                    inbox=job.inbox,
+                    path=job.path,
+                    recipe=recipe.name,
+                    output=name,
+                    models=list(recipe.models),
+                    why=job.pictures[0].why,
+                )
             if answer != "name_taken":
                 return
         raise TwofoldError(Code.OUTPUT_EXISTS, f"no name is free for the result of {os.fsdecode(job.path)}")
@@ -210,18 +217,22 @@ def _check_room(inbox: InboxSettings, needed_bytes: int) -> None:
         raise TwofoldError(Code.DISK_FULL, text)
 
 
-def resolve_recipe(recipe: Recipe, header: PictureHeader, catalogue: Catalogue) -> Recipe:
-    """The recipe with every network by its full name.
+def resolve_recipe(recipe: Recipe, header: PictureHeader, catalogue: Catalogue) -> tuple[Recipe, str]:
+    """The recipe with every network by its full name, and why `auto` took the first (empty where it was named).
 
     Raises TwofoldError(MISSING_MODEL | BAD_NETWORK | MODEL_CHANGED).
     """
 
     def full(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(
-            catalogue.resolve_auto(header) if name == "auto" else catalogue.resolve(name).full_name for name in names
-        )
+        return tuple(catalogue.resolve(name).full_name for name in names)
 
-    return replace(recipe, models=full(recipe.models), before=full(recipe.before), after=full(recipe.after))
+    chosen = choose_networks(recipe.models, header)
+    models = tuple(
+        catalogue.resolve_auto(name.content) if isinstance(name, Choice) else catalogue.resolve(name).full_name
+        for name in chosen
+    )
+    why = chosen[0].why if isinstance(chosen[0], Choice) else ""
+    return replace(recipe, models=models, before=full(recipe.before), after=full(recipe.after)), why
 
 
 def say_ended(job: Job, state: State, reason: Reason | None) -> None:

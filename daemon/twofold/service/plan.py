@@ -92,15 +92,16 @@ class _Planner:
             "size": None,
             "out_size": None,
             "passes": [],
+            "why": "",
             "ram_bytes": 0,
             "disk_bytes": 0,
             "seconds": 0.0,
         }
         facts = json_fields("path", self._name(path)) | nothing | {"refused": None}
         try:
-            header = probe_file(path, self.settings.limits)
+            header = probe_file(path, self.settings.limits, self.recipe)
             facts["size"] = list(header.size)
-            recipe = resolve_recipe(self.recipe, header, self.catalogue)
+            recipe, facts["why"] = resolve_recipe(self.recipe, header, self.catalogue)
             chain = plan_chain(header.size, recipe, self.catalogue.resolve)
             facts["out_size"] = list(chain.final)
             target = check_output(chain, header, recipe.save_as, self.settings.limits)

@@ -8,22 +8,23 @@ from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.passes import PIXELS_PER_MEGAPIXEL
 from twofold.core.picture import PictureHeader
+from twofold.core.recipe import AUTO, Recipe
 from twofold.core.settings import Limits
 from twofold.imaging import codec
 
 
-def probe_file(path: str | bytes, limits: Limits) -> PictureHeader:
-    """The header of a single picture.
+def probe_file(path: str | bytes, limits: Limits, recipe: Recipe) -> PictureHeader:
+    """The header of a single picture, with the signals by which `recipe` chooses its networks.
 
     Raises TwofoldError: UNREADABLE, EMPTY, NOT_A_PICTURE, UNSUPPORTED_FORMAT, DAMAGED, TOO_LARGE, ANIMATED,
-    CODEC_FAILED.
+    DECODE_TIMEOUT, CODEC_FAILED.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise TwofoldError(Code.UNREADABLE, f"it cannot be opened: {error.strerror}") from error
     try:
-        header = codec.probe(fd, codec_limits(limits))
+        header = codec.probe(fd, codec_limits(limits), look=recipe.models[0] == AUTO)
     finally:
         os.close(fd)
     if header.frames > 1:

@@ -142,8 +142,8 @@ class _Run:
 
     def _make(self, source: Source) -> bytes:
         self._tools.check()
-        header = probe_file(source.path, self._limits)
-        recipe = resolve_recipe(self._recipe, header, self._catalogue)
+        header = probe_file(source.path, self._limits, self._recipe)
+        recipe, _ = resolve_recipe(self._recipe, header, self._catalogue)
         chain = plan_chain(header.size, recipe, self._catalogue.resolve)
         target = check_output(chain, header, recipe.save_as, self._limits)
         job_id = uuid.uuid4().hex[:12]

@@ -40,7 +40,7 @@ EVENTS: dict[str, Event] = {
     "file.observed": Event("debug", "A file was seen for the first time, or has changed.", (*JOB, "size")),
     "file.spooled": Event("debug", "A file was complete, and was copied and hashed.", (*JOB, "sha256", "seconds")),
     # jobs
-    "job.queued": Event("info", "A job waits for a worker.", (*JOB, "recipe", "output")),
+    "job.queued": Event("info", "A job waits for a worker.", (*JOB, "recipe", "output", "models", "why")),
     "job.postponed": Event("warning", "A file lacks something, and goes on by itself when it can.", (*JOB, *REASON)),
     "job.retried": Event("warning", "A job met passing trouble; it is tried again.", (*JOB, "code", "text", "next_at")),
     "job.delivered": Event(

@@ -1,0 +1,68 @@
+"""What a picture shows, by cheap signals: which built-in network `auto` takes for its first pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from twofold.core.picture import PictureHeader
+from twofold.core.recipe import AUTO
+
+Content = Literal["photo", "web", "art"]
+
+ART_FLAT = 0.45
+ART_SHARP = 0.08
+"""Drawings and screens: much of them flat, and where not, hard edges. Photographs: one or the other, hardly both."""
+
+BLOCKY = 1.5
+"""Steps on the 8 x 8 grid this much above those beside it are seen; clean pictures stay below 1.3."""
+
+WEB_QUALITY = 90
+"""JPEGs up to this quality gain from the web network; better ones are photographs as good as clean (measured:
+docs/networks.md)."""
+
+ART_QUALITY = 75
+"""Drawings in JPEGs below this quality gain more from losing their artefacts than from sharp edges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a picture is taken for, and the one sentence that says why."""
+
+    content: Content
+    why: str
+
+
+LATER = Choice("photo", "an earlier pass has made it clean")
+
+
+def choose_networks(models: Sequence[str], header: PictureHeader) -> list[str | Choice]:
+    """The networks of a recipe's passes in order, each `auto` as what the picture is taken for.
+
+    Only the first pass sees the picture as it came; later ones enlarge a clean one, which is the photo network's task.
+    """
+    chosen = [name if name != AUTO else LATER if number else choose(header) for number, name in enumerate(models)]
+    alone = isinstance(chosen[-1], Choice) and chosen[-1].content != LATER.content
+    return [*chosen, LATER] if alone else chosen
+
+
+def choose(header: PictureHeader) -> Choice:
+    """The same header gives the same choice; signals that were not measured speak for a photograph.
+
+    `signals` are those of imaging.signals, and `jpeg_quality` (1 to 100) where the file is a JPEG.
+    """
+    signals = header.signals
+    quality = signals.get("jpeg_quality", 100)
+    flat, sharp, blocky = signals.get("flat", 0.0), signals.get("sharp", 0.0), signals.get("blocky", 1.0)
+    if flat >= ART_FLAT and sharp >= ART_SHARP and quality >= ART_QUALITY:
+        return Choice("art", f"{flat:.0%} of it is flat and {sharp:.0%} of its edges are hard, as in drawings and text")
+    if quality <= WEB_QUALITY:
+        return Choice("web", f"it is a JPEG of about quality {quality:.0f}")
+    if header.format == "webp" and not header.lossless:
+        return Choice("web", "it is a lossy WebP")
+    if blocky >= BLOCKY:
+        return Choice("web", f"the blocks of an earlier compression show ({blocky:.1f} times)")
+    if not signals:
+        return Choice("photo", "its content was not looked at")
+    return Choice("photo", "it shows neither compression nor flat areas with hard edges")
