@@ -41,13 +41,16 @@ class Recipe:
 
 
 def draw(rng: np.random.Generator) -> Recipe:
-    """A random history: mild things often, strong ones seldom."""
+    """A random history: one compression nearly always, all else seldom and mildly.
+
+    Where much of it is uncertain, a small network learns to smooth everything.
+    """
     clean = rng.random() < 0.1
     return Recipe(
-        kernel=KERNELS[0] if clean else KERNELS[int(rng.integers(len(KERNELS)))],
-        detour=1.0 if clean or rng.random() < 0.7 else float(rng.uniform(0.75, 1.3)),
-        blur_px=0.0 if clean or rng.random() < 0.6 else float(rng.uniform(0.2, 0.8)),
-        noise=0.0 if clean or rng.random() < 0.5 else float(rng.gamma(1.5, 1.6)),
+        kernel=KERNELS[0] if clean or rng.random() < 0.4 else KERNELS[int(rng.integers(len(KERNELS)))],
+        detour=1.0 if clean or rng.random() < 0.85 else float(rng.uniform(0.75, 1.3)),
+        blur_px=0.0 if clean or rng.random() < 0.8 else float(rng.uniform(0.2, 0.6)),
+        noise=0.0 if clean or rng.random() < 0.75 else float(rng.gamma(1.5, 1.0)),
         grey_noise=bool(rng.random() < 0.4),
         webp=bool(rng.random() < 0.2),
         quality=0 if clean else int(rng.integers(30, 96)),

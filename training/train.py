@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from training import evaluate, losses, metrics, muon, network, patches, prepare, winograd
+from training import evaluate, losses, metrics, muon, network, patches, prepare, team, winograd
 
 CROP = patches.SIDE // 2  # low-resolution pixels
 CLIP_NORM = 0.5
@@ -216,14 +216,15 @@ def rate(plan: Plan, run: Run) -> float:
     return warm * (plan.last_rate + (plan.rate - plan.last_rate) * (1 + math.cos(math.pi * progress(plan, run))) / 2)
 
 
-def step(data: Data, plan: Plan, run: Run) -> float:
-    """One iteration; returns its loss."""
+def step(data: Data, plan: Plan, run: Run, clock_s: float = 0.0) -> float:
+    """One iteration at `clock_s` of training; returns its loss."""
     now = rate(plan, run)
     for group in run.optimiser.param_groups:
         group["lr"] = now * min(1.0, plan.others_rate / plan.rate)
     loss = loss_of(sample(data, plan, run), plan, run)
     run.model.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch ships it unannotated
+    run.spent_s = team.average((tensor.grad for tensor in run.model.parameters()), clock_s)
     nn.utils.clip_grad_norm_([tensor for group in run.optimiser.param_groups for tensor in group["params"]], CLIP_NORM)
     run.optimiser.step()
     muon.step(body_weights(run.model), run.momenta, now)
@@ -231,8 +232,8 @@ def step(data: Data, plan: Plan, run: Run) -> float:
     seen = run.before + run.iteration
     keep = min(plan.ema, (1 + seen) / (10 + seen))
     with torch.no_grad():
-        for mean, now in zip(run.average.parameters(), run.model.parameters(), strict=True):
-            mean.lerp_(now, 1 - keep)
+        for mean, value in zip(run.average.parameters(), run.model.parameters(), strict=True):
+            mean.lerp_(value, 1 - keep)
     return float(loss.detach())
 
 
@@ -275,14 +276,17 @@ def train(
         run = restore(run, checkpoint)
     elif weights:
         run = start_from(run, weights)
+    if team.RANK:
+        run.rng = np.random.default_rng((plan.seed, team.RANK, run.before + run.iteration))
     mark = saved = time.monotonic()
+    clock_s = run.spent_s
     recent: list[float] = []
     while progress(plan, run) < 1:
-        recent.append(step(data, plan, run))
+        recent.append(step(data, plan, run, clock_s))
         now = time.monotonic()
-        run.spent_s, mark = run.spent_s + min(now - mark, LONGEST_STEP_S), now
+        clock_s, mark = clock_s + min(now - mark, LONGEST_STEP_S), now
         run.finished = progress(plan, run) >= 1
-        if now - saved >= plan.checkpoint_s or run.finished:
+        if team.RANK == 0 and (now - saved >= plan.checkpoint_s or run.finished):
             save(run, checkpoint)
             report(
                 plan,
@@ -327,15 +331,18 @@ def main() -> None:
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    team.join()
     plan = Plan(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Plan)})
     checkpoints = options.cache / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
-    (checkpoints / f"{options.name}.pid").write_text(f"{os.getpid()}\n")
+    if team.RANK == 0:
+        (checkpoints / f"{options.name}.pid").write_text(f"{os.getpid()}\n")
     data = patches.load_mixture(options.cache, options.data)
     fast = options.device == "cpu" and not options.plain and winograd.available() and not plan.features % winograd.LANES
     forward = winograd.enlarge if fast else plain
     checkpoint = checkpoints / f"{options.name}.pt"
     train(plan, data, options.cache / options.validation, checkpoint, options.weights, forward, options.device)
+    team.leave()
 
 
 if __name__ == "__main__":

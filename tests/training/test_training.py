@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from training import degrade, evaluate, export, metrics, muon, network, patches, reference, synthetic, train
+from training import degrade, evaluate, export, metrics, muon, network, patches, reference, synthetic, team, train
 
 PLAN = train.Plan(features=16, convolutions=3, iterations=200, rate=3e-3, checkpoint_s=1e9)
 SHIPPED = sorted(export.SHIPPED.glob("*.json"))
@@ -85,6 +85,30 @@ def test_a_minute_of_training_improves(data: patches.PatchSet, validation: pathl
     bicubic = metrics.interpolate(metrics.reduce(truth, 2), 2, Image.Resampling.BICUBIC)
     assert 0.9 < found["minutes"] < 1.3
     assert found["x2"] > metrics.psnr_y(metrics.luma(bicubic), metrics.luma(np.asarray(truth)), 2) + 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_team_trains_one_network(data: patches.PatchSet, validation: pathlib.Path, tmp_path: pathlib.Path):
+    """Two processes, each with its own samples, end together with one checkpoint that holds all their work."""
+    patches.save([data], tmp_path / "made", {})
+    shutil.copytree(validation, tmp_path / "validation")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "training.train", "--name", "team", "--cache", str(tmp_path), "--data", "made", "--plain"]
+    command += ["--features", "16", "--convolutions", "3", "--iterations", "60", "--rate", "3e-3"]
+    done = subprocess.run(command, cwd=export.SHIPPED.parents[3], capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    (line,) = (tmp_path / "checkpoints" / "team.log").read_text().splitlines()
+    assert json.loads(line)["iteration"] == 60
+    before = train.validate(train.start(PLAN).model, validation)
+    assert json.loads(line)["x2"] > before["x2"]
+
+
+def test_a_team_of_one_changes_nothing():
+    gradients = [torch.ones(3), None]
+    assert team.average(gradients, 7.0) == 7.0
+    assert gradients[0] is not None
+    assert torch.equal(gradients[0], torch.ones(3))
 
 
 def test_a_chain_trains_both_passes(data: patches.PatchSet):
