@@ -36,7 +36,8 @@ def installed(tmp_path: Path) -> Path:
 @pytest.mark.timeout(300)
 def test_the_wheel_enlarges_with_no_network(tmp_path: Path) -> None:
     binaries = installed(tmp_path)
-    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    state = str(tmp_path / "state")
+    environment = {"HOME": str(tmp_path), "STATE_DIRECTORY": state, "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         offline = ["unshare", "--net", *command]

@@ -1,4 +1,4 @@
-"""Has the engine measure a network file in a process of its own, so that torch never enters this one."""
+"""Has the engine measure or convert a network file in a process of its own, so that torch never enters this one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,21 @@ def measure_in_child(path: str, cancelled: Callable[[], bool] = lambda: False) -
     Raises TwofoldError: MISSING_MODEL, BAD_NETWORK (also where the child dies, says nothing or takes too long),
     CANCELLED where `cancelled` said so.
     """
-    command = [sys.executable, "-m", "twofold.engine.inspect", path]
+    return _ask("inspect", [path], cancelled)
+
+
+def convert_in_child(path: str, target: str) -> NetworkCard:
+    """Rewrite the checkpoint at `path` as the new .safetensors file `target`, and give its card.
+
+    Raises TwofoldError: MISSING_MODEL, BAD_NETWORK, OUTPUT_EXISTS, DISK_FULL.
+    """
+    return _ask("convert", [path, target], lambda: False)
+
+
+def _ask(module: str, arguments: list[str], cancelled: Callable[[], bool]) -> NetworkCard:
+    """The card that `python -m twofold.engine.MODULE FILE …` prints."""
+    path = arguments[0]
+    command = [sys.executable, "-m", f"twofold.engine.{module}", *arguments]
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     output, errors = _ended(child, path, cancelled)
     try:
