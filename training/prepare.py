@@ -21,6 +21,7 @@ VALIDATION_PX = 384
 SYNTHETIC_CANVASES = 48
 FLAT_PATCHES = 250
 GRADIENT_PATCHES = 500
+PLAIN_PATCHES = 2000
 
 
 def clean(image: Image.Image, factor: float) -> Image.Image:
@@ -51,6 +52,13 @@ def made_patches(cache: pathlib.Path, seed: int, rng: np.random.Generator) -> li
     return [*made, patches.from_tiles(tiles)]
 
 
+def plain_patches(rng: np.random.Generator, count: int = PLAIN_PATCHES) -> patches.PatchSet:
+    """Flat fields and slow gradients alone: what has no detail must get none, up to the picture's rim."""
+    tiles = [synthetic.flat_patch(rng, patches.SIDE) for _ in range(count // 2)]
+    tiles += [synthetic.gradient_patch(rng, patches.SIDE) for _ in range(count - count // 2)]
+    return patches.from_tiles(tiles)
+
+
 def save_validation(cache: pathlib.Path, clones: pathlib.Path) -> int:
     """Writes two clean pictures of each held-out one, a centre crop and a much reduced whole; returns how many."""
     folder = cache / "validation"
@@ -76,6 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     print(f"{save_validation(options.cache, options.clones)} validation pictures")
+    patches.save([plain_patches(np.random.default_rng(options.seed))], options.cache / "plain", {"seed": options.seed})
     photos = photo_patches(options.cache, options.clones, rng)
     made = made_patches(options.cache, options.seed, rng)
     notes = {"seed": options.seed, "photo": sum(len(part) for part in photos), "made": sum(len(part) for part in made)}
