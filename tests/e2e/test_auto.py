@@ -21,7 +21,7 @@ inboxes:
 EXPECTED = {
     "cat.png": ("twofold-photo-2x@", "neither"),
     "cat.jpg": ("twofold-web-2x@", "a JPEG of about quality 55"),
-    "cat.webp": ("twofold-web-2x@", "a lossy WebP"),
+    "cat.webp": ("twofold-photo-2x@", "neither"),
     "drawing.png": ("twofold-art-2x@", "are hard"),
 }
 

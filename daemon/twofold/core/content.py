@@ -18,9 +18,9 @@ ART_SHARP = 0.08
 BLOCKY = 1.5
 """Steps on the 8 x 8 grid this much above those beside it are seen; clean pictures stay below 1.3."""
 
-WEB_QUALITY = 90
-"""JPEGs up to this quality gain from the web network; better ones are photographs as good as clean (measured:
-docs/networks.md)."""
+WEB_QUALITY = 80
+"""JPEGs up to this quality gain from the web network, better ones from the photo network (docs/networks.md). Lossy WebP
+crosses near 50, where neither gains much: it is judged by its blocks."""
 
 ART_QUALITY = 75
 """Drawings in JPEGs below this quality gain more from losing their artefacts than from sharp edges."""
@@ -59,8 +59,6 @@ def choose(header: PictureHeader) -> Choice:
         return Choice("art", f"{flat:.0%} of it is flat and {sharp:.0%} of its edges are hard, as in drawings and text")
     if quality <= WEB_QUALITY:
         return Choice("web", f"it is a JPEG of about quality {quality:.0f}")
-    if header.format == "webp" and not header.lossless:
-        return Choice("web", "it is a lossy WebP")
     if blocky >= BLOCKY:
         return Choice("web", f"the blocks of an earlier compression show ({blocky:.1f} times)")
     if not signals:
