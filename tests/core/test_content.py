@@ -34,6 +34,7 @@ def header(format_: str = "png", **found: float) -> PictureHeader:
         (header(**DRAWING), "art", "90% of it is flat and 40%"),
         (header("jpeg", **DRAWING, jpeg_quality=95.0), "art", "flat"),
         (header("jpeg", **DRAWING, jpeg_quality=50.0), "web", "quality 50"),
+        (header("jpeg", **DRAWING, jpeg_quality=90.0), "web", "quality 90"),
         (header(flat=0.95, sharp=0.0, common=0.9, blocky=1.0), "photo", "neither"),  # a night sky
         (header(), "photo", "not looked at"),
     ],

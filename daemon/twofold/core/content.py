@@ -22,8 +22,8 @@ WEB_QUALITY = 80
 """JPEGs up to this quality gain from the web network, better ones from the photo network (docs/networks.md). Lossy WebP
 crosses near 50, where neither gains much: it is judged by its blocks."""
 
-ART_QUALITY = 75
-"""Drawings in JPEGs below this quality gain more from losing their artefacts than from sharp edges."""
+ART_QUALITY = 95
+"""Drawings in JPEGs below this quality gain more from losing their artefacts: then the web network has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,10 @@ def choose(header: PictureHeader) -> Choice:
     signals = header.signals
     quality = signals.get("jpeg_quality", 100)
     flat, sharp, blocky = signals.get("flat", 0.0), signals.get("sharp", 0.0), signals.get("blocky", 1.0)
-    if flat >= ART_FLAT and sharp >= ART_SHARP and quality >= ART_QUALITY:
+    drawn = flat >= ART_FLAT and sharp >= ART_SHARP
+    if drawn and quality >= ART_QUALITY:
         return Choice("art", f"{flat:.0%} of it is flat and {sharp:.0%} of its edges are hard, as in drawings and text")
-    if quality <= WEB_QUALITY:
+    if quality <= WEB_QUALITY or (drawn and quality < ART_QUALITY):
         return Choice("web", f"it is a JPEG of about quality {quality:.0f}")
     if blocky >= BLOCKY:
         return Choice("web", f"the blocks of an earlier compression show ({blocky:.1f} times)")
