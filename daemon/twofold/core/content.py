@@ -58,7 +58,7 @@ def choose(header: PictureHeader) -> Choice:
     drawn = flat >= ART_FLAT and sharp >= ART_SHARP
     if drawn and quality >= ART_QUALITY:
         return Choice("art", f"{flat:.0%} of it is flat and {sharp:.0%} of its edges are hard, as in drawings and text")
-    if quality <= WEB_QUALITY or (drawn and quality < ART_QUALITY):
+    if quality <= WEB_QUALITY or drawn:
         return Choice("web", f"it is a JPEG of about quality {quality:.0f}")
     if blocky >= BLOCKY:
         return Choice("web", f"the blocks of an earlier compression show ({blocky:.1f} times)")

@@ -7,7 +7,6 @@ process of its own. What comes out holds tensors and nothing else.
 from __future__ import annotations
 
 import io
-import json
 import os
 import pickle
 import sys
@@ -17,9 +16,10 @@ import safetensors.torch
 import spandrel
 import torch
 
+from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.engine.inspect import measure_card
+from twofold.engine.inspect import measure_card, reply
 from twofold.engine.load import load_network, read_verified
 
 UNREADABLE = (
@@ -50,6 +50,8 @@ def convert(source: str, target: str) -> None:
     except FileExistsError as error:
         raise TwofoldError(Code.OUTPUT_EXISTS, f"There is a file {target} already.") from error
     except OSError as error:
+        if os.path.exists(target):
+            os.unlink(target)  # ours, and torn: "x" made it
         raise TwofoldError(Code.DISK_FULL, f"{target} cannot be written: {error.strerror}.") from error
 
 
@@ -69,17 +71,14 @@ def tensors_of(data: bytes, name: str) -> bytes:
 
 
 def main(arguments: list[str]) -> int:
-    """Convert, and print the new file's card, or {"error": reason} and return 1."""
+    """Convert, and print the new file's card."""
     source, target = arguments
-    try:
+
+    def work() -> NetworkCard:
         convert(source, target)
-        answer = measure_card(target).to_json()
-        status = 0
-    except TwofoldError as error:
-        answer = {"error": error.reason.to_json()}
-        status = 1
-    sys.stdout.write(json.dumps(answer) + "\n")
-    return status
+        return measure_card(target)
+
+    return reply(work)
 
 
 if __name__ == "__main__":

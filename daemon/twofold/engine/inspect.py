@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -91,9 +92,14 @@ def _trace(network: Network) -> tuple[int, int, int]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the card of the file named, or {"error": reason} and return 1."""
+    """Print the card of the file named."""
+    return reply(lambda: measure_card(arguments[0]))
+
+
+def reply(work: Callable[[], NetworkCard]) -> int:
+    """Print the card that `work` gives, or {"error": reason}; the process's exit status."""
     try:
-        answer = measure_card(arguments[0]).to_json()
+        answer = work().to_json()
         status = 0
     except TwofoldError as error:
         answer = {"error": error.reason.to_json()}
