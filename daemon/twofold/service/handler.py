@@ -144,7 +144,7 @@ class Handler:
         seconds = {name: round(value, 3) for name, value in making.seconds.items()}
         seconds["deliver"] = round(deliver_s - making.seconds.get("encode", 0) - making.seconds.get("verify", 0), 3)
         now = time.time()
-        if not self.ledger.record_delivered(job.id, published.output, seconds, now):
+        if not self.ledger.record_delivered(job.id, published.output, seconds, now, best_effort=published.best_effort):
             raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)
         picture = job.pictures[0]
         for index, px_per_s in making.px_per_s.items():
