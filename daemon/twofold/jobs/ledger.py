@@ -26,7 +26,7 @@ from twofold.jobs.row import (
     reason_text,
     version_columns,
 )
-from twofold.jobs.schema import file
+from twofold.jobs.schema import backlog, file
 from twofold.jobs.transition import (
     ACTIVE,
     OPEN,
@@ -114,6 +114,17 @@ class Ledger:
         )
         with self.engine.connect() as connection:
             return [Candidate(*row) for row in connection.execute(query)]
+
+    def settled_under_other(self, inbox: str, recipe_hash: str, *, limit: int = JOBS_AT_ONCE) -> list[Job]:
+        """Files of an inbox that ended by themselves under another recipe."""
+        query = sa.select(file).where(
+            file.c.inbox == inbox,
+            file.c.current == 1,
+            file.c.recipe_hash != recipe_hash,
+            in_states({State.DONE, State.SKIPPED, State.FAILED}),
+        )
+        with self.engine.connect() as connection:
+            return [job_of(row) for row in connection.execute(query.limit(limit)).mappings()]
 
     def spooled(self) -> tuple[int, int]:
         """Files whose copies lie in the spool, and their bytes."""
@@ -205,6 +216,7 @@ class Ledger:
         reason = Reason(Code.SETTLING, Code.SETTLING.meaning)
         query = sa.update(file).where(file.c.inbox == inbox, in_states({State.HELD}))
         with writing(self.engine) as connection:
+            connection.execute(sa.update(backlog).where(backlog.c.inbox == inbox).values(verdict="process"))
             return connection.execute(query.values(state=State.WAITING.value, reason=reason_text(reason))).rowcount
 
     # --- in the worker

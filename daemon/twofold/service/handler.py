@@ -132,8 +132,13 @@ class Handler:
             shutil.copyfileobj(original, copy)
 
     def _twin(self, job: Job) -> Job | None:
-        """A job that delivered the same bytes by the same recipe, and whose result still stands untouched."""
-        twin = None if job.sha256 is None else self.ledger.find_done(job.sha256, job.recipe_hash)
+        """A job that delivered the same bytes by the same recipe, and whose result still stands untouched.
+
+        Not for one that is made again: `redo` would only copy what it is to replace.
+        """
+        if job.sha256 is None or job.generation > 1:
+            return None
+        twin = self.ledger.find_done(job.sha256, job.recipe_hash)
         if twin is None or twin.output is None or twin.inbox not in self.outboxes:
             return None
         outbox = Outbox(os.fsencode(self._outbox(twin).path))
