@@ -55,14 +55,21 @@ def in_turn(lists: Sequence[Sequence[Candidate]], in_work: Mapping[str, int]) ->
     return [file for *_, file in sorted(turns, key=lambda entry: entry[:2])]
 
 
-def queue_number(priority: int, ahead: int) -> int:
-    """The place of a job in the queue, 1 to 2^31 - 1, smallest first.
+def turn_of(last: int | None, lowest: int | None) -> int:
+    """The turn of the next job of an inbox (self-clocked fair queueing, Golestani 1994).
 
-    A higher `priority` (-HIGHEST to HIGHEST) always goes first. `ahead` is the number of queued jobs of the same inbox:
-    so the first of one inbox goes before the second of another, however long that one's queue is.
+    `last` is the turn its job before got, `lowest` the lowest of all that are queued; None where there is none. So the
+    jobs of one inbox keep their order, and a newcomer waits for no more than one job of every other inbox.
+    """
+    return max(0 if last is None else last + 1, lowest or 0) if lowest is not None or last is not None else 0
+
+
+def queue_number(priority: int, turn: int) -> int:
+    """The place of a job in the queue, 1 to 2^31 - 1, smallest first; a higher `priority` (-HIGHEST to HIGHEST) always
+    goes first, then the lower `turn`.
     """
     level = min(max(priority, -HIGHEST), HIGHEST)
-    return _MIDDLE - level * _LEVEL + min(max(ahead, 0), _LEVEL - 1)
+    return _MIDDLE - level * _LEVEL + min(max(turn, 0), _LEVEL - 1)
 
 
 def to_spool(

@@ -39,6 +39,7 @@ from twofold.jobs.transition import (
     is_active,
     observe,
     renew,
+    turns,
 )
 
 JOBS_AT_ONCE: Final = 1000
@@ -145,6 +146,11 @@ class Ledger:
         query = sa.select(file).where(file.c.finished >= since).order_by(file.c.finished)
         with self.engine.connect() as connection:
             return [job_of(row) for row in connection.execute(query).mappings()]
+
+    def turns(self) -> tuple[int | None, dict[str, int]]:
+        """The lowest turn of all jobs in the queue or in work (None where there is none), and each inbox's highest."""
+        with self.engine.connect() as connection:
+            return turns(connection)
 
     def unfinished_ids(self) -> set[str]:
         """Ids of all jobs of which something is still to be expected: what they left on disk is theirs."""

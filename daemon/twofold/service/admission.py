@@ -21,7 +21,7 @@ from twofold.core.errors import Reason, TwofoldError
 from twofold.core.estimate import estimate
 from twofold.core.formats import Format, check_output
 from twofold.core.job import Job, Picture
-from twofold.core.lookahead import SPOOL_BYTES, SPOOL_FILES, Candidate, in_order, in_turn, to_spool
+from twofold.core.lookahead import SPOOL_BYTES, SPOOL_FILES, Candidate, in_order, in_turn, to_spool, turn_of
 from twofold.core.naming import output_name, reservation_key, suffixed_names
 from twofold.core.passes import plan_chain
 from twofold.core.picture import PictureHeader
@@ -75,6 +75,7 @@ class Admission:
         self._catalogue = catalogue
         self._stop = stop
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="admission")
+        self._last_turns: dict[str, int] = {}
         self._in_hand: dict[tuple[str, bytes], tuple[Candidate, Future[None]]] = {}
 
     @property
@@ -92,10 +93,11 @@ class Admission:
                 del self._in_hand[key]
                 future.result()
         chosen = self._choose(recheck=recheck)[: AT_ONCE * READY_PER_THREAD - len(self._in_hand)]
-        ahead = self._in_work() if chosen else Counter()
+        lowest = self._lowest_turn() if chosen else None
         for file in chosen:
-            future = self._pool.submit(self._admit, file, ahead[file.inbox])
-            ahead[file.inbox] += 1
+            # Given here, in order: which of them is read first is chance.
+            turn = self._last_turns[file.inbox] = turn_of(self._last_turns.get(file.inbox), lowest)
+            future = self._pool.submit(self._admit, file, turn)
             self._in_hand[file.inbox, file.path] = file, future
             future.add_done_callback(lambda _: done())
 
@@ -125,17 +127,26 @@ class Admission:
         queued = {name: states.get(State.QUEUED, 0) for name, states in self._ledger.counts().items()}
         return Counter(queued) + Counter(inbox for inbox, _ in self._in_hand)
 
-    def _admit(self, file: Candidate, ahead: int) -> None:
+    def _lowest_turn(self) -> int | None:
+        """The lowest turn in the queue; where that is empty, turns begin anew."""
+        lowest, last = self._ledger.turns()
+        if lowest is None and not self._in_hand:
+            self._last_turns.clear()
+        for name, turn in last.items():
+            self._last_turns[name] = max(turn, self._last_turns.get(name, 0))
+        return lowest
+
+    def _admit(self, file: Candidate, turn: int) -> None:
         job = self._ledger.current(file.inbox, file.path)
         if job is None or job.state is not State.WAITING:
             return
         try:
-            self._take_up(self._inboxes[file.inbox], job, ahead)
+            self._take_up(self._inboxes[file.inbox], job, turn)
         except TwofoldError as error:
             if not self._stop.is_set():
                 self._refuse(job, error)
 
-    def _take_up(self, inbox: InboxSettings, job: Job, ahead: int) -> None:
+    def _take_up(self, inbox: InboxSettings, job: Job, turn: int) -> None:
         started_s = time.monotonic()
         copy = self._paths.spooled(job.id)
         spooled = spool(
@@ -160,12 +171,12 @@ class Admission:
         target = check_output(chain, header, recipe.save_as, self._limits)
         _check_room(inbox, estimate(header, chain, (), target).output_bytes)
         job = replace(job, sha256=spooled.sha256, pictures=(Picture(header, chain, why=why),))
-        self._enqueue(inbox, job, recipe, target, ahead)
+        self._enqueue(inbox, job, recipe, target, turn)
 
     def _card(self, name: str) -> NetworkCard:
         return self._catalogue.resolve(name)
 
-    def _enqueue(self, inbox: InboxSettings, job: Job, recipe: Recipe, target: Format, ahead: int) -> None:
+    def _enqueue(self, inbox: InboxSettings, job: Job, recipe: Recipe, target: Format, turn: int) -> None:
         for name in self._names(inbox, job, target):
             answer = self._queue.enqueue(
                 job.id,
@@ -175,7 +186,7 @@ class Admission:
                 name=name,
                 key=reservation_key(name),
                 recipe=recipe,
-                ahead=ahead,
+                turn=turn,
             )
             if answer == "queued":
                 log.info(
