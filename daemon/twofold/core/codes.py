@@ -145,6 +145,11 @@ class Code(StrEnum):
         "Check the outbox's permissions and mount; the job is tried again by itself.",
         True,
     )
+    OUTPUT_TAKEN = (
+        "output_taken",
+        "The outbox holds a file of that name that Twofold did not write, and the inbox says on_exists: fail.",
+        "Rename it, then 'twofold retry ID'.",
+    )
     READ_FAILED = (
         "read_failed",
         "Reading the file failed.",

@@ -203,6 +203,22 @@ class Ledger:
                 fresh.extend(job for job in chunk if observe(connection, job, now, volume))
         return fresh
 
+    def settle_all(self, inbox: str, files: Iterable[tuple[bytes, FileVersion]]) -> None:
+        """Complete files may be read now, in this version; some hundreds to a transaction, in the order given."""
+        reason = reason_text(Reason(Code.BACKLOG, Code.BACKLOG.meaning))
+        self._update_waiting(inbox, ((path, {**version_columns(version), "reason": reason}) for path, version in files))
+
+    def explain_all(self, inbox: str, reasons: Iterable[tuple[bytes, Reason]]) -> None:
+        """Why each of these files still waits."""
+        self._update_waiting(inbox, ((path, {"reason": reason_text(reason)}) for path, reason in reasons))
+
+    def _update_waiting(self, inbox: str, changes: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
+        for chunk in batched(changes, OBSERVED_AT_ONCE):
+            with writing(self.engine) as connection:
+                for path, values in chunk:
+                    mine = (file.c.inbox == inbox, file.c.path == path, file.c.current == 1)
+                    connection.execute(sa.update(file).where(*mine, in_states({State.WAITING})).values(values))
+
     def record_version(self, job_id: str, version: FileVersion) -> None:
         """Take in the stat that a file settled on, or that a mere touch gave it."""
         with writing(self.engine) as connection:

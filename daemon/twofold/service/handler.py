@@ -113,11 +113,16 @@ class Handler:
         return outbox.publish(intent, ours)
 
     def _name(self, job: Job) -> bytes:
-        """The name of the result. Raises TwofoldError(OUTPUT_EXISTS) where a file that is not ours has it."""
+        """The name of the result. Raises TwofoldError(OUTPUT_EXISTS | OUTPUT_TAKEN) where it is somebody else's."""
         if job.reserved is None:
             raise TwofoldError(Code.UNEXPECTED, "the job has no name for its result")
         order, ours = self._outbox(job), self.ledger.last_output(job.inbox, job.path)
-        return Outbox(os.fsencode(order.path)).choose_name(job.reserved, order.on_exists, ours)
+        try:
+            return Outbox(os.fsencode(order.path)).choose_name(job.reserved, order.on_exists, ours)
+        except TwofoldError as error:
+            if error.code is Code.OUTPUT_EXISTS and order.on_exists == "fail":
+                raise TwofoldError(Code.OUTPUT_TAKEN, error.reason.text) from error
+            raise
 
     def _fill(self, held: InHand, temp: Temp, twin: Job | None) -> None:
         """Write the result's bytes: made, or copied where the very same were made or given before."""

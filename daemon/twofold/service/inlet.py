@@ -15,6 +15,7 @@ from twofold.core.codes import Code
 from twofold.core.errors import Reason
 from twofold.core.ignore import IgnoreRules, compile_rules
 from twofold.core.job import FileVersion, Job, job_id
+from twofold.core.lookahead import Candidate, in_order
 from twofold.core.recipe import Recipe
 from twofold.core.reconcile import Changed, Decision, Known, New, Settled, Touched, Vanished
 from twofold.core.settings import InboxSettings
@@ -131,6 +132,7 @@ class Inlet:
         gone = [decision for decision in touched if not self._result_stands(decision.path)]
         storm = len(gone) > MAX_TOUCHED_REMADE
         self._observe(found.decisions, known)
+        self._settle([decision for decision in found.decisions if isinstance(decision, Settled)])
         for decision in found.decisions:
             if isinstance(decision, Touched) and (storm or decision not in gone):
                 self._take_in(decision.path, decision.version)
@@ -157,14 +159,17 @@ class Inlet:
         for job in self._ledger.observe_all(jobs, time.time()):
             log.debug("file.observed", job=job.id, inbox=self.inbox.name, path=job.path, size=job.version.size)
 
+    def _settle(self, decisions: list[Settled]) -> None:
+        """In the inbox's order, so that whoever reads the first of many reads the right ones."""
+        versions = {decision.path: decision.version for decision in decisions}
+        files = [Candidate(self.inbox.name, path, version.size, version.mtime_ns) for path, version in versions.items()]
+        order = in_order(files, self.inbox.order)
+        self._ledger.settle_all(self.inbox.name, ((file.path, versions[file.path]) for file in order))
+
     def _apply(self, decision: Decision) -> None:
         match decision:
             case Touched(path, version):
                 self._ledger.observe(self._job(path, version, State.WAITING, Code.BACKLOG), time.time())
-            case Settled(path, version):
-                row = self._take_in(path, version)
-                if row is not None and row.state is State.WAITING:
-                    self._ledger.set_waiting(row.id, Reason(Code.BACKLOG, Code.BACKLOG.meaning))
             case Vanished(path):
                 row = self._ledger.current(self.inbox.name, path)
                 if row is not None and row.sha256 is None:
@@ -196,22 +201,21 @@ class Inlet:
 
     def _explain(self, verdicts: dict[bytes, Verdict]) -> None:
         """Tell why each unsettled file still waits; only what changed is written."""
-        for path, verdict in verdicts.items():
-            final = self._drain and verdict is Verdict.EMPTY
-            if self._verdicts.get(path) is verdict and not final:
-                continue
-            row = self._ledger.current(self.inbox.name, path)
-            if row is None or row.state is not State.WAITING:
-                continue
-            if final:
-                reason = Reason(Code.EMPTY, Code.EMPTY.meaning, Code.EMPTY.hint)
-                self._ledger.conclude(row.id, State.SKIPPED, reason, time.time())
-                log.info(
-                    "job.skipped", job=row.id, inbox=self.inbox.name, path=path, code=reason.code, text=reason.text
-                )
-            else:
-                self._ledger.set_waiting(row.id, verdict.reason)
+        changed = {path: verdict for path, verdict in verdicts.items() if self._verdicts.get(path) is not verdict}
+        self._ledger.explain_all(self.inbox.name, ((path, verdict.reason) for path, verdict in changed.items()))
+        if self._drain:
+            for path, verdict in verdicts.items():
+                if verdict is Verdict.EMPTY:
+                    self._skip_empty(path)
         self._verdicts = verdicts
+
+    def _skip_empty(self, path: bytes) -> None:
+        """Whoever drains waits for nobody to write into an empty file."""
+        row = self._ledger.current(self.inbox.name, path)
+        reason = Reason(Code.EMPTY, Code.EMPTY.meaning, Code.EMPTY.hint)
+        if row is not None and row.state is State.WAITING:
+            self._ledger.conclude(row.id, State.SKIPPED, reason, time.time())
+            log.info("job.skipped", job=row.id, inbox=self.inbox.name, path=path, code=reason.code, text=reason.text)
 
     def _result_stands(self, path: bytes) -> bool:
         """True where the last result of this path lies where it was delivered, with its size."""
