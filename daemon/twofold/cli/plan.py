@@ -100,12 +100,12 @@ def _pass_text(number: int, item: dict[str, Any]) -> str:
     sizes = f"{size_text(item['in'])} → {size_text(item['out'])}"
     tiles = f"{count_text(item['tiles'], 'tile')} of {size_text(item['tile'])}"
     shape = f"{tiles}, batch {item['batch']}, halo {item['halo']} px"
-    cost = f"{bytes_text(item['vram_bytes'])}, about {duration_text(item['seconds'])}"
+    cost = f"{bytes_text(item['vram_bytes'])}, about {duration_text(item['seconds'])} ({item['rate']})"
     return f"  pass {number}: {item['model']}  {sizes}  {shape}  {cost}"
 
 
 def _cost_text(costs: dict[str, Any]) -> str:
-    parts = [f"about {duration_text(costs['seconds'])}"] if "seconds" in costs else []
+    parts = [f"about {duration_text(costs['seconds'])} ({costs['rate']})"] if "seconds" in costs else []
     if "ram_bytes" in costs:
         parts.append(f"{bytes_text(costs['ram_bytes'])} memory")
     if "disk_bytes" in costs:
