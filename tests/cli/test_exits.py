@@ -104,7 +104,7 @@ def test_a_reader_that_had_enough_gets_no_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "run", "once", "upscale", "plan", "status", "jobs", "explain", "retry", "calibrate"]
+    "command", ["", "run", "once", "upscale", "plan", "status", "jobs", "explain", "retry", "doctor", "calibrate"]
 )
 def test_help_of_every_command_gives_examples(command: str) -> None:
     shown = CliRunner().invoke(app, [*command.split(), "--help"], prog_name="twofold")

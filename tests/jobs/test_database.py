@@ -13,7 +13,8 @@ from tests.jobs.samples import NOW, Standing, enqueue, new_job
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.jobs import migrations, schema
-from twofold.jobs.database import open_engine, prepare_database, refuse_filesystem, writing
+from twofold.jobs.database import open_engine, prepare_database, writing
+from twofold.jobs.filesystem import refuse_filesystem
 
 
 @pytest.mark.parametrize("fstype", ["nfs4", "cifs", "9p", "fuse.sshfs", "fuse.mergerfs", "fuseblk"])
