@@ -43,8 +43,8 @@ class TorchCensus:
         try:
             return _facts(json.loads(output))
         except ValueError:
-            tail = errors.decode(errors="replace").strip()[-TAIL_CHARACTERS:].replace("\n", " ")
-            return TorchFacts(trouble=f"the process ended with {self._child.returncode}: {tail}")
+            last = errors.decode(errors="replace").strip().rpartition("\n")[2][-TAIL_CHARACTERS:]
+            return TorchFacts(trouble=last or f"the process ended with {self._child.returncode}")
 
 
 def _facts(said: dict[str, Any]) -> TorchFacts:
