@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from dbos import DBOSClient, DBOSPortableJSONSerializer
 
 from twofold.core.job import Picture
+from twofold.core.lookahead import queue_number
 from twofold.core.recipe import Recipe
 from twofold.core.states import State
 from twofold.jobs.database import writing
@@ -27,7 +28,6 @@ ALONE_QUEUE: Final = "alone"
 POLL_S: Final = 0.25
 RETRIES_AT_ONCE: Final = 256
 PRUNED_AT_ONCE: Final = 1000
-_MIDDLE_PRIORITY: Final = 2**30
 _FINISHED: Final = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 Enqueued = Literal["queued", "name_taken", "not_waiting"]
@@ -58,11 +58,13 @@ class JobQueue:
         name: bytes,
         key: bytes,
         recipe: Recipe | None = None,
+        ahead: int | None = None,
     ) -> Enqueued:
         """Queue a waiting job that was spooled and planned, and reserve its output `name` (relative to `outbox`).
 
         `key` is the name's reservation key. "name_taken": another file holds it, nothing was written. "queued"
         also where the job was queued before. `recipe`, if given, replaces the row's copy: its networks are resolved.
+        `ahead` is the number of jobs of its inbox that were chosen before it: they may still be on their way here.
         """
         with writing(self.engine) as connection:
             row = fetch(connection, job_id)
@@ -75,7 +77,7 @@ class JobQueue:
             values: dict[str, Any] = {"sha256": sha256, "pictures": pictures_text(pictures), "reserved": name}
             if recipe is not None:
                 values["recipe"] = json.dumps(recipe.to_json())
-            self.put(connection, row, generation=row["generation"], **values)
+            self.put(connection, row, generation=row["generation"], ahead=ahead, **values)
             return "queued"
 
     def requeue_due(self, now: float, *, limit: int = RETRIES_AT_ONCE) -> list[str]:
@@ -87,8 +89,22 @@ class JobQueue:
                 self.put(connection, row, generation=row["generation"] + 1)
         return [row["id"] for row in rows]
 
-    def put(self, connection: sa.Connection, row: sa.RowMapping, *, generation: int, **values: Any) -> None:
-        """Set a row to queued and enqueue its workflow, inside the caller's write transaction."""
+    def put(
+        self,
+        connection: sa.Connection,
+        row: sa.RowMapping,
+        *,
+        generation: int,
+        ahead: int | None = None,
+        **values: Any,
+    ) -> None:
+        """Set a row to queued and enqueue its workflow, inside the caller's write transaction.
+
+        `ahead` is its place in its inbox's queue (None: at the end).
+        """
+        if ahead is None:
+            mine = (file.c.inbox == row["inbox"], in_states({State.QUEUED}), file.c.id != row["id"])
+            ahead = connection.execute(sa.select(sa.func.count()).select_from(file).where(*mine)).scalar_one()
         values |= {
             "state": State.QUEUED.value,
             "generation": generation,
@@ -104,8 +120,7 @@ class JobQueue:
                 "queue_name": queue_of(row["alone"]),
                 "workflow_id": workflow_id(row["id"], generation),
                 "app_version": APPLICATION_VERSION,
-                # For DBOS a smaller number goes first.
-                "priority": min(max(_MIDDLE_PRIORITY - row["priority"], 1), 2 * _MIDDLE_PRIORITY - 1),
+                "priority": queue_number(row["priority"], ahead),
             },
             row["id"],
             generation,
