@@ -103,7 +103,9 @@ def test_a_reader_that_had_enough_gets_no_traceback(tmp_path: Path) -> None:
     assert ended.stdout == "1\n"
 
 
-@pytest.mark.parametrize("command", ["", "run", "once", "upscale", "plan", "status", "jobs", "explain", "retry"])
+@pytest.mark.parametrize(
+    "command", ["", "run", "once", "upscale", "plan", "status", "jobs", "explain", "retry", "doctor", "calibrate"]
+)
 def test_help_of_every_command_gives_examples(command: str) -> None:
     shown = CliRunner().invoke(app, [*command.split(), "--help"], prog_name="twofold")
     assert shown.exit_code == 0

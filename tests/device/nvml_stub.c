@@ -1,6 +1,7 @@
 /* A libnvidia-ml.so.1 whose answers are read from the text file $FAKE_NVML_STATE at every call, one "name value" a line:
    init, info2, info1, handleN (return codes; 0 is success),
-   count, total, free (bytes), major, minor. Compiled by tests/device/test_nvml.py. */
+   count, total, free (bytes), major, minor, driver (the version's first number), cuda (12040 is 12.4).
+   Compiled by tests/device/stub.py. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,13 @@ int nvmlInitWithFlags(unsigned int flags) { return (int)state("init", 0); }
 int nvmlInit_v2(void) { return (int)state("init", 0); }
 int nvmlShutdown(void) { return 0; }
 const char *nvmlErrorString(int code) { return "an error of the stub"; }
+int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = (int)state("cuda", 13000); return 0; }
+
+int nvmlSystemGetDriverVersion(char *version, unsigned int length) {
+    snprintf(version, length, "%lld.65.06", state("driver", 580));
+    return 0;
+}
+
 int nvmlDeviceGetCount_v2(unsigned int *count) { *count = (unsigned int)state("count", 1); return 0; }
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned int index, device_t **device) {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.device.stub import answering, compiled
+
 GIB = 1 << 30
-COMPILER = shutil.which("cc")
 ASK = """
 import json
 from twofold.core.errors import TwofoldError
@@ -48,20 +48,12 @@ NVML_ERRORS = {
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if COMPILER is None:
-        pytest.skip("no C compiler")
-    folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).with_name("nvml_stub.c")
-    command = [COMPILER, "-shared", "-fPIC", "-w", "-o", str(folder / "libnvidia-ml.so.1"), str(source)]
-    subprocess.run(command, check=True, timeout=60)
-    return folder
+    return compiled(tmp_path_factory.mktemp("nvml"))
 
 
 def ask(library: Path, **state: int) -> dict[str, Any]:
     """What a fresh process finds: a library cannot be unloaded."""
-    state_file = library / "state"
-    state_file.write_text("".join(f"{name} {value}\n" for name, value in state.items()))
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library), "FAKE_NVML_STATE": str(state_file)}
+    environment = {**os.environ, **answering(library, **state)}
     done = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, timeout=60, check=True)
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer

@@ -14,7 +14,8 @@ from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.jobs import migrations, schema
 from twofold.jobs.backlogs import Backlogs
-from twofold.jobs.database import backup_path, open_engine, prepare_database, refuse_filesystem, writing
+from twofold.jobs.database import backup_path, open_engine, prepare_database, writing
+from twofold.jobs.filesystem import refuse_filesystem
 
 
 @pytest.mark.parametrize("fstype", ["nfs4", "cifs", "9p", "fuse.sshfs", "fuse.mergerfs", "fuseblk"])

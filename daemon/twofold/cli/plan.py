@@ -96,7 +96,8 @@ def _text(planned: dict[str, Any]) -> Iterator[str]:
 def totals_text(totals: dict[str, Any]) -> str:
     """`40,112 files, about 9 d and 2.4 TiB of results, from a sample of 24`."""
     parts = [count_text(totals["files"], "file"), pixels_text(totals["pixels"])]
-    parts += [f"about {duration_text(totals['seconds'])}", f"{bytes_text(totals['out_bytes'])} of results"]
+    rate = f" ({totals['rate']})" if "rate" in totals else ""
+    parts += [f"about {duration_text(totals['seconds'])}{rate}", f"{bytes_text(totals['out_bytes'])} of results"]
     if totals["sampled"] < totals["files"]:
         parts.append(f"from a sample of {totals['sampled']}")
     if totals["refused"]:
@@ -108,12 +109,12 @@ def _pass_text(number: int, item: dict[str, Any]) -> str:
     sizes = f"{size_text(item['in'])} → {size_text(item['out'])}"
     tiles = f"{count_text(item['tiles'], 'tile')} of {size_text(item['tile'])}"
     shape = f"{tiles}, batch {item['batch']}, halo {item['halo']} px"
-    cost = f"{bytes_text(item['vram_bytes'])}, about {duration_text(item['seconds'])}"
+    cost = f"{bytes_text(item['vram_bytes'])}, about {duration_text(item['seconds'])} ({item['rate']})"
     return f"  pass {number}: {item['model']}  {sizes}  {shape}  {cost}"
 
 
 def _cost_text(costs: dict[str, Any]) -> str:
-    parts = [f"about {duration_text(costs['seconds'])}"] if "seconds" in costs else []
+    parts = [f"about {duration_text(costs['seconds'])} ({costs['rate']})"] if "seconds" in costs else []
     if "ram_bytes" in costs:
         parts.append(f"{bytes_text(costs['ram_bytes'])} memory")
     if "disk_bytes" in costs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.geometry import Size
+from twofold.core.quantity import about_bytes
 from twofold.core.tiles import TilePlan, plan_tiles
 
 DType = Literal["float32", "float16", "bfloat16"]
@@ -111,6 +112,10 @@ class PassPlan:
     def long(self) -> bool:
         """True where the pass is worth a step of its own."""
         return self.seconds >= LONG_PASS_S
+
+    def at_rate(self, px_per_s: float) -> PassPlan:
+        """The same plan, its time predicted from the source pixels per second that such passes really made."""
+        return replace(self, seconds=self.tiles.source.pixels / px_per_s)
 
     def to_json(self) -> dict[str, Any]:
         """The plan for the log line and the job's record; `from_json` makes the same tiles of it again."""
@@ -256,7 +261,7 @@ class _Candidate:
 def _candidates(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKind) -> Iterator[_Candidate]:
     """Every tile of the ladder with every batch that this picture can fill; at least one."""
     seen: set[Size] = set()
-    for tile_px in _ladder(card, kind):
+    for tile_px in tile_ladder_px(card, kind):
         tiles = plan_tiles(
             source,
             tile_px=tile_px,
@@ -274,7 +279,7 @@ def _candidates(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKi
                 yield _Candidate(tiles, batch, need_bytes, _pass_seconds(cost, tiles, batch))
 
 
-def _ladder(card: NetworkCard, kind: DeviceKind) -> list[int]:
+def tile_ladder_px(card: NetworkCard, kind: DeviceKind) -> list[int]:
     """Tile sides for this network, ascending: on its alignment, and at least half of each side useful.
 
     Where the halo is too wide for the whole ladder, the smallest such tile is its only step.
@@ -308,28 +313,21 @@ def _why(source: Size, chosen: _Candidate, best_s: float, budget: Budget) -> str
         speed += f" of {source.pixels / best_s / 1e6:.3g} at best"
     return (
         f"tiles of {tile.width} x {tile.height} px, batch {chosen.batch}: {speed},"
-        f" for {_about(chosen.need_bytes)} of a budget of {_about(budget.bytes)} ({_origin(budget)})"
+        f" for {about_bytes(chosen.need_bytes)} of a budget of {about_bytes(budget.bytes)} ({_origin(budget)})"
     )
 
 
 def _origin(budget: Budget) -> str:
     if budget.capped_by == "use_at_most":
-        return f"capped by use_at_most, {_about(budget.reading.total_bytes)} in all"
-    return f"{_about(budget.reading.free_bytes)} free, {_about(budget.keep_free_bytes)} kept for others"
+        return f"capped by use_at_most, {about_bytes(budget.reading.total_bytes)} in all"
+    return f"{about_bytes(budget.reading.free_bytes)} free, {about_bytes(budget.keep_free_bytes)} kept for others"
 
 
 def _low_memory(card: NetworkCard, smallest: _Candidate, budget: Budget, ceiling_px: int | None) -> TwofoldError:
     tile = smallest.tiles.tile
     text = f"the smallest tile of {card.full_name}, {tile.width} x {tile.height} px,"
     if smallest.need_bytes > budget.bytes:
-        text += f" needs {_about(smallest.need_bytes)}, and {_about(budget.bytes)} may be used"
+        text += f" needs {about_bytes(smallest.need_bytes)}, and {about_bytes(budget.bytes)} may be used"
     else:
         text += f" is above the {ceiling_px} px at which the device ran out of memory"
     return TwofoldError(Code.LOW_MEMORY, f"{text} ({_origin(budget)})")
-
-
-def _about(size_bytes: int) -> str:
-    """A size for people: "96 MiB", "1.5 GiB"."""
-    if size_bytes < 1024 * MIB:
-        return f"{size_bytes / MIB:.0f} MiB" if size_bytes >= MIB else f"{size_bytes / 1024:.0f} KiB"
-    return f"{size_bytes / (1024 * MIB):.1f} GiB"

@@ -51,6 +51,13 @@ _DURATION_WORDS = {
 _SIZES = {unit.lower(): factor for unit, factor in SIZE_UNITS.items()}
 
 
+def about_bytes(size_bytes: int) -> str:
+    """A size for people: "96 MiB", "1.5 GiB"."""
+    if size_bytes < 2**30:
+        return f"{size_bytes / 2**20:.0f} MiB" if size_bytes >= 2**20 else f"{size_bytes / 2**10:.0f} KiB"
+    return f"{size_bytes / 2**30:.1f} GiB"
+
+
 def parse_size_bytes(text: str) -> int:
     """Bytes, rounded down; a number without a unit counts bytes. Raises ValueError with a sentence for people."""
     match = _SIZE.fullmatch(text.strip())

@@ -45,7 +45,7 @@ def list_nvidia() -> NvidiaList:
     import pynvml
 
     try:
-        with _session():
+        with nvml_session():
             found: list[NvidiaDevice] = []
             trouble: list[str] = []
             for index in range(pynvml.nvmlDeviceGetCount()):
@@ -76,7 +76,7 @@ class NvidiaProbe:
         import pynvml
 
         try:
-            with _session():
+            with nvml_session():
                 handle = pynvml.nvmlDeviceGetHandleByUUID(self._uuid)
                 shared = _capability(handle) in SHARED_MEMORY_CAPABILITIES
                 memory = None if shared else _memory(handle)
@@ -90,7 +90,7 @@ class NvidiaProbe:
 
 
 @contextmanager
-def _session() -> Iterator[None]:
+def nvml_session() -> Iterator[None]:
     """NVML for the time of one question.
 
     Sessions are counted by NVML, and a fresh one sees a driver that was upgraded or came back.

@@ -75,7 +75,7 @@ def parse_mountinfo(content: bytes) -> tuple[Mount, ...]:
         head, separator, tail = line.partition(b" - ")
         left, right = head.split(b" "), tail.split(b" ")
         if separator and len(left) > 4 and len(right) > 1:
-            mounts.append(Mount(os.fsdecode(right[0]), _unescape(right[1]), _unescape(left[4])))
+            mounts.append(Mount(os.fsdecode(right[0]), unescape(right[1]), unescape(left[4])))
     return tuple(mounts)
 
 
@@ -111,6 +111,7 @@ def sync_marker(folder: bytes) -> bytes | None:
     return None
 
 
-def _unescape(text: bytes) -> str:
+def unescape(text: bytes) -> str:
+    """A path as the kernel and /etc/fstab write it."""
     # The kernel writes space, tab, newline and backslash as octal.
     return os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), text))

@@ -107,6 +107,11 @@ class Board:
             average = known + SPEED_WEIGHT * (px_per_s - known)
             connection.execute(sa.update(speed).where(*mine).values(px_per_s=average, updated=now))
 
+    def replace_speed(self, network: str, device_id: str, px_per_s: float, now: float) -> None:
+        """Put a measurement made on purpose in the place of all earlier ones."""
+        values = {"network": network, "device": device_id, "px_per_s": px_per_s, "updated": now}
+        self._replace(speed, values, sa.and_(speed.c.network == network, speed.c.device == device_id))
+
     def speeds(self) -> dict[tuple[str, str], float]:
         """Input pixels per second by (network, device)."""
         with self.engine.connect() as connection:

@@ -88,6 +88,19 @@ def find(path: str, name: bytes) -> list[dict[str, Any]]:
     return [_job(row) for row in {row["id"]: row for row in found}.values()]
 
 
+def speeds(path: str) -> dict[tuple[str, str], float]:
+    """Source pixels per second by (network, device), as passes and `calibrate` measured them; none where none were.
+
+    Raises TwofoldError(STATE_NEWER | STATE_DAMAGED).
+    """
+    connection = _open(path)
+    if connection is None:
+        return {}
+    with closing(connection):
+        rows = connection.execute("SELECT network, device, px_per_s FROM speed").fetchall()
+    return {(network, device): px_per_s for network, device, px_per_s in rows}
+
+
 def _places(connection: sqlite3.Connection, name: bytes) -> list[tuple[str | None, bytes, str]]:
     """Where to look for a path: inbox (None: any), path relative to it or to its outbox, and the column of that."""
     if not os.path.isabs(name):

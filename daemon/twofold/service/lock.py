@@ -52,3 +52,19 @@ def _lock(fd: int, *, wait: bool) -> None:
             if attempt == PROBES:
                 raise
             time.sleep(PROBE_GAP_S)
+
+
+def holder(path: str) -> int | None:
+    """The process that holds the lock, None where none does (or it wrote no number); the lock is not taken."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        number = os.read(fd, 32).decode("ascii", "replace").strip()
+        return int(number) if number.isdecimal() else None
+    finally:
+        os.close(fd)
+    return None

@@ -24,6 +24,10 @@ class StatePaths:
     def lock(self) -> str:
         return os.path.join(self.state, "lock")
 
+    def worker_lock(self, device_id: str) -> str:
+        """Held by whoever uses the device: its worker, or `calibrate`."""
+        return os.path.join(self.state, f"worker-{device_id}.lock")
+
     @property
     def spool(self) -> str:
         return os.path.join(self.state, "spool")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +22,7 @@ from twofold.core.settings import InboxSettings, Settings
 from twofold.device.governor import DeviceGovernor
 from twofold.device.inventory import choose_devices, list_devices, memory_probe
 from twofold.intake.scan import scan
+from twofold.jobs.read import speeds
 from twofold.models.catalogue import Catalogue
 from twofold.service.admission import resolve_recipe
 from twofold.service.networks import open_catalogue
@@ -30,6 +31,9 @@ from twofold.service.probing import probe_file
 from twofold.telemetry.names import json_fields
 
 AT_ONCE = 4
+MEASURED, GUESSED = "measured", "guessed"
+"""Where a pass's time comes from: what passes on this device took, or the network's arithmetic."""
+
 MAX_PLANNED = 200
 """More files than this are not planned one by one."""
 
@@ -89,6 +93,7 @@ def plan_paths(
         "out_bytes": whole.out_bytes,
         "disk_bytes": whole.out_bytes + max((file["disk_bytes"] - file["out_bytes"] for file in files), default=0),
         "seconds": whole.seconds,
+        "rate": _rate(file["rate"] for file in files if file["passes"]),
     }
     return {"schema": 1, "files": files, "totals": totals}
 
@@ -139,18 +144,21 @@ def open_planner(
         clock=time.monotonic,
         capability=device.capability,
     )
-    return Planner(settings, recipe, governor, catalogue, inbox)
+    rates = speeds(StatePaths(settings.state_dir, settings.scratch_dir).database)
+    measured = {network: px_per_s for (network, where), px_per_s in rates.items() if where == device.id}
+    return Planner(settings, recipe, governor, catalogue, inbox, measured)
 
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Plans pictures by one recipe on one device."""
+    """Plans pictures by one recipe on one device; `measured` are source pixels per second there, by network."""
 
     settings: Settings
     recipe: Recipe
     governor: DeviceGovernor
     catalogue: Catalogue
     inbox: bytes | None
+    measured: Mapping[str, float]
 
     def all(self, paths: Sequence[bytes], stop: Callable[[], bool] = lambda: False) -> list[dict[str, Any]]:
         """`file` for each path, some side by side; those that `stop` cuts off are left out."""
@@ -170,6 +178,7 @@ class Planner:
             "out_bytes": 0,
             "disk_bytes": 0,
             "seconds": 0.0,
+            "rate": GUESSED,
         }
         facts = json_fields("path", self._name(path)) | nothing | {"refused": None}
         try:
@@ -180,37 +189,50 @@ class Planner:
             chain = plan_chain(header.size, recipe, self.catalogue.resolve)
             facts["out_size"] = list(chain.final)
             target = check_output(chain, header, recipe.save_as, self.settings.limits)
-            plans = [self.governor.plan(self.catalogue.resolve(step.model), step.source) for step in chain.passes]
+            plans = [self._plan(step) for step in chain.passes]
             costs = estimate(header, chain, plans, target)
         except TwofoldError as error:
             return facts | {"refused": error.reason.to_json()}
+        passes = [self._pass(step, plan) for step, plan in zip(chain.passes, plans, strict=True)]
         return facts | {
-            "passes": [_pass(step, plan) for step, plan in zip(chain.passes, plans, strict=True)],
+            "passes": passes,
+            "rate": _rate(item["rate"] for item in passes),
             "ram_bytes": costs.ram_bytes,
             "out_bytes": costs.output_bytes,
             "disk_bytes": costs.disk_bytes,
             "seconds": round(costs.seconds, 3),
         }
 
+    def _plan(self, step: Pass) -> PassPlan:
+        """As a worker would plan it now; its time from what such passes took here, where any were measured."""
+        plan = self.governor.plan(self.catalogue.resolve(step.model), step.source)
+        rate = self.measured.get(step.model)
+        return plan if rate is None else plan.at_rate(rate)
+
+    def _pass(self, step: Pass, plan: PassPlan) -> dict[str, Any]:
+        return {
+            "model": step.model,
+            "scale": step.scale,
+            "in": list(step.source),
+            "out": list(step.result),
+            "tile": list(plan.tiles.tile),
+            "batch": plan.batch,
+            "halo": plan.tiles.halo_px,
+            "tiles": plan.tiles.count,
+            "vram_bytes": plan.need_bytes,
+            "seconds": round(plan.seconds, 3),
+            "rate": MEASURED if step.model in self.measured else GUESSED,
+            "device": plan.device,
+            "why": plan.why,
+        }
+
     def _name(self, path: bytes) -> bytes:
         return os.path.abspath(path) if self.inbox is None else os.path.relpath(path, self.inbox)
 
 
-def _pass(step: Pass, plan: PassPlan) -> dict[str, Any]:
-    return {
-        "model": step.model,
-        "scale": step.scale,
-        "in": list(step.source),
-        "out": list(step.result),
-        "tile": list(plan.tiles.tile),
-        "batch": plan.batch,
-        "halo": plan.tiles.halo_px,
-        "tiles": plan.tiles.count,
-        "vram_bytes": plan.need_bytes,
-        "seconds": round(plan.seconds, 3),
-        "device": plan.device,
-        "why": plan.why,
-    }
+def _rate(rates: Iterable[str]) -> str:
+    """Where a time that several rates went into came from: measured only where all of them were."""
+    return MEASURED if {*rates} == {MEASURED} else GUESSED
 
 
 def _files(paths: Sequence[bytes], rules: IgnoreRules) -> Iterator[bytes]:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from twofold.core.settings import Settings
 from twofold.intake.mounts import mount_of, read_mounts
-from twofold.jobs.database import prepare_database, refuse_filesystem
+from twofold.jobs.database import prepare_database
+from twofold.jobs.filesystem import refuse_filesystem
 from twofold.service.heartbeat import Heartbeat
 from twofold.service.lock import FileLock
 from twofold.service.paths import StatePaths

@@ -48,7 +48,7 @@ def main() -> int:
     threading.Thread(target=_outlive_nobody, args=(stop,), daemon=True).start()
     paths = StatePaths(order.state, order.scratch)
     # A worker of a supervisor that was killed may still be reaching its checkpoint.
-    FileLock(os.path.join(order.state, f"worker-{order.device_id}.lock")).take(wait=True)
+    FileLock(paths.worker_lock(order.device_id)).take(wait=True)
     if stop.is_set():
         return 0
     engine = open_engine(paths.database)
