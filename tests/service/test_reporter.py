@@ -10,6 +10,8 @@ from tests.jobs.samples import NOW, Standing, enqueue, new_job
 from twofold.core.codes import Code
 from twofold.core.errors import Reason
 from twofold.core.states import InboxState
+from twofold.jobs.board import Board, InboxStanding
+from twofold.jobs.pauses import Pauses
 from twofold.service.inlet import InletState
 from twofold.service.progress import Reporter
 from twofold.service.speed import Speedometer
@@ -48,15 +50,16 @@ def test_an_inbox_in_trouble_is_told_once_and_so_is_its_recovery(state: Standing
     assert one.snapshot({"photos": InletState(sweeps=3)}).inboxes == (("photos", InboxState.OK, None),)
 
 
-def test_held_files_are_trouble_and_a_read_only_inbox_is_not(state: Standing) -> None:
-    one = reporter(state)
-    state.ledger.observe(new_job(), NOW)
-    state.ledger.hold(new_job().id, Reason(Code.HELD_BACKLOG, "many"))
+def test_a_paused_inbox_is_told_and_a_read_only_one_is_not(state: Standing) -> None:
     readonly = Reason(Code.INBOX_READONLY, Code.INBOX_READONLY.meaning)
+    board = Board(state.engine)
+    for name in ("photos", "scans"):
+        board.record_inbox(InboxStanding(name, b"/in", b"/out", InboxState.OK))
+    Pauses(state.engine).begin("photos", until=None, release_gpu=False, now=NOW)
     standing = {"photos": InletState(sweeps=1), "scans": InletState(InboxState.READONLY, readonly, sweeps=1)}
-    (news,) = one.snapshot(standing).inboxes
-    assert (news.inbox, news.state) == ("photos", InboxState.HELD)
-    assert news.reason == Reason(Code.HELD_BACKLOG, "1 of its files wait for a person's word.", Code.HELD_BACKLOG.hint)
+    (news,) = reporter(state).snapshot(standing).inboxes
+    paused = Code.INBOX_PAUSED
+    assert news == ("photos", InboxState.PAUSED, Reason(paused, paused.meaning, paused.hint))
 
 
 def test_a_running_job_says_where_it_is(state: Standing) -> None:

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from twofold.cli.figures import bytes_text, size_text, speed_text
 from twofold.cli.jobs import place
+from twofold.cli.status import held_text
 from twofold.core.states import InboxState, State
 from twofold.jobs.read import jobs_json
 from twofold.service.speed import Speedometer
@@ -32,6 +33,9 @@ from twofold.telemetry.names import printable
 
 SHOWN_JOBS = 5
 """Running jobs, last results and failures: so many of each fit a screen of usual height."""
+
+LATEST_JOBS = 50
+"""So many are looked at for those to show: a person may have dismissed some."""
 
 BAR_CHARS = 20
 QUIT_KEYS = frozenset("qQ\x04")
@@ -96,7 +100,8 @@ class View:
         yield from _section("Running", self._running(running))
         yield from _section("Queue", [[_long(shown["queue_text"])]])
         for title, state in (("Last results", State.DONE), ("Failed", State.FAILED)):
-            yield from _section(title, _ended(jobs_json(self.database, state, limit=SHOWN_JOBS)["jobs"]))
+            latest = jobs_json(self.database, state, limit=LATEST_JOBS)["jobs"]
+            yield from _section(title, _ended([job for job in latest if not job["dismissed"]][:SHOWN_JOBS]))
 
     def _running(self, jobs: list[dict[str, Any]]) -> list[list[RenderableType]]:
         rows: list[list[RenderableType]] = []
@@ -146,6 +151,10 @@ def _inboxes(inboxes: list[dict[str, Any]]) -> list[list[RenderableType]]:
         state = inbox["state"]
         counts = ", ".join(f"{count} {name}" for name, count in inbox["counts"].items() if count) or "no files yet"
         told = printable(inbox["reason"]["text"]) if inbox["reason"] else ""
+        if inbox["paused_until"]:
+            told = f"until {inbox['paused_until']}"
+        elif inbox["held"] and state == InboxState.HELD:
+            told = held_text(inbox)
         style = INBOX_STYLES.get(state, "yellow")
         rows.append([Text(printable(inbox["name"])), Text(state, style), _long(counts), _long(told, "dim")])
     return rows

@@ -80,6 +80,12 @@ class Code(StrEnum):
         "Rename it, or set on_exists: suffix.",
     )
 
+    EXISTING = (
+        "existing",
+        "The file lay in the folder before it was watched, and the inbox says existing: ignore.",
+        "Run 'twofold redo PATH' to enlarge it all the same.",
+    )
+
     # --- failed: somebody has to do something
     UNREADABLE = (
         "unreadable",
@@ -224,6 +230,11 @@ class Code(StrEnum):
         "state_newer",
         "The ledger was written by a newer Twofold.",
         "Run that version again, or choose another state_dir. Nothing was changed.",
+    )
+    STATE_OLDER = (
+        "state_older",
+        "The ledger was written by an older Twofold, and was not migrated yet.",
+        "Start the service, or run 'twofold once': either migrates it, and keeps a copy.",
     )
     STATE_DAMAGED = (
         "state_damaged",

@@ -132,8 +132,13 @@ class Handler:
             shutil.copyfileobj(original, copy)
 
     def _twin(self, job: Job) -> Job | None:
-        """A job that delivered the same bytes by the same recipe, and whose result still stands untouched."""
-        twin = None if job.sha256 is None else self.ledger.find_done(job.sha256, job.recipe_hash)
+        """A job that delivered the same bytes by the same recipe, and whose result still stands untouched.
+
+        Not for one that is made again: `redo` would only copy what it is to replace.
+        """
+        if job.sha256 is None or job.generation > 1:
+            return None
+        twin = self.ledger.find_done(job.sha256, job.recipe_hash)
         if twin is None or twin.output is None or twin.inbox not in self.outboxes:
             return None
         outbox = Outbox(os.fsencode(self._outbox(twin).path))
@@ -144,7 +149,7 @@ class Handler:
         seconds = {name: round(value, 3) for name, value in making.seconds.items()}
         seconds["deliver"] = round(deliver_s - making.seconds.get("encode", 0) - making.seconds.get("verify", 0), 3)
         now = time.time()
-        if not self.ledger.record_delivered(job.id, published.output, seconds, now):
+        if not self.ledger.record_delivered(job.id, published.output, seconds, now, best_effort=published.best_effort):
             raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)
         picture = job.pictures[0]
         for index, px_per_s in making.px_per_s.items():

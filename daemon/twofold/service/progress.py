@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twofold.core.codes import Code
 from twofold.core.errors import Reason
@@ -23,7 +23,7 @@ from twofold.service.speed import Speedometer
 if TYPE_CHECKING:
     from twofold.service.inlet import InletState
 
-ETA_EVERY_S = 2.0
+STATUS_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,14 @@ class Reporter:
         self._endings = Endings(ledger)
         self._speed = Speedometer()
         self._inbox_told: dict[str, tuple[InboxState, Code | None]] = {}
-        self._eta_s: float | None = None
-        self._eta_due_s = 0.0
+        self._last_status: dict[str, Any] = {}
+        self._status_due_s = 0.0
         self._delivered = 0
         self._failed = 0
 
     def snapshot(self, inboxes: Mapping[str, InletState] | None = None) -> Snapshot:
         """Figures of now, and what ended since the last call; `inboxes` are those that were scanned, by name."""
-        by_inbox = self._ledger.counts()
-        counts = _summed(by_inbox)
+        counts, status = self._counts(), self._status()
         ended = self._endings.fresh()
         done = [job for job in ended if job.state is State.DONE]
         failed = [job for job in ended if job.state is State.FAILED]
@@ -119,10 +118,10 @@ class Reporter:
                 for job, way in active
             ),
             px_per_s=self._speed.total(),
-            eta_s=self._eta() if open_files else None,
+            eta_s=status["queue"]["eta_s"] if open_files else None,
             delivered=tuple((job.path, self._output(job)) for job in done),
             failed=tuple((job.path, job.reason) for job in failed if job.reason is not None),
-            inboxes=tuple(self._inbox_news(inboxes or {}, by_inbox)),
+            inboxes=tuple(self._inbox_news(inboxes or {}, status["inboxes"])),
         )
 
     def summary(self) -> Summary:
@@ -136,25 +135,28 @@ class Reporter:
         told = [f"{count} {state}" for state, count in counts.items() if state not in ("done", "skipped") and count]
         return ", ".join(told) or "idle"
 
-    def _eta(self) -> float | None:
-        """Seconds that the queue will take; it changes slowly, and costs a look at every open job."""
-        if time.monotonic() >= self._eta_due_s:
-            self._eta_due_s = time.monotonic() + ETA_EVERY_S
-            self._eta_s = read.status_json(self._database)["queue"]["eta_s"]
-        return self._eta_s
+    def _status(self) -> dict[str, Any]:
+        """What `status` tells: how long the queue will take, who is paused. It costs a look at every open job."""
+        if time.monotonic() >= self._status_due_s:
+            self._status_due_s = time.monotonic() + STATUS_EVERY_S
+            self._last_status = read.status_json(self._database)
+        return self._last_status
 
-    def _inbox_news(
-        self, inboxes: Mapping[str, InletState], counts: Mapping[str, Mapping[State, int]]
-    ) -> Iterator[InboxNews]:
+    def _inbox_news(self, inboxes: Mapping[str, InletState], shown: list[dict[str, Any]]) -> Iterator[InboxNews]:
+        paused = {inbox["name"] for inbox in shown if inbox["state"] == InboxState.PAUSED}
         for name, standing in inboxes.items():
-            news = _news(name, standing, counts.get(name, {}).get(State.HELD, 0))
+            news = _news(name, standing, paused=name in paused)
             told = news.state, news.reason.code if news.reason else None
             if self._inbox_told.get(name, (InboxState.OK, None)) != told:
                 self._inbox_told[name] = told
                 yield news
 
     def _counts(self) -> dict[str, int]:
-        return _summed(self._ledger.counts())
+        total: dict[str, int] = {}
+        for states in self._ledger.counts().values():
+            for state, count in states.items():
+                total[state.value] = total.get(state.value, 0) + count
+        return total
 
     def _output(self, job: Job) -> bytes:
         inbox = self._inboxes.get(job.inbox)
@@ -182,20 +184,12 @@ def _worked_px(job: Job) -> float:
     return float(sum(work_px(picture.chain) for picture in job.pictures)) if job.seconds.get("passes") else 0.0
 
 
-def _summed(by_inbox: Mapping[str, Mapping[State, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for states in by_inbox.values():
-        for state, count in states.items():
-            total[state.value] = total.get(state.value, 0) + count
-    return total
-
-
-def _news(inbox: str, standing: InletState, held: int) -> InboxNews:
-    """Where an inbox stands. Files that wait for a person's word are trouble; originals that stay as they are, none."""
+def _news(inbox: str, standing: InletState, *, paused: bool) -> InboxNews:
+    """Where an inbox stands by its last scan or a person's order. That its originals have to stay is no trouble."""
     state, reason = standing.state, standing.reason
+    if paused and state is not InboxState.OFFLINE:
+        code = Code.INBOX_PAUSED
+        return InboxNews(inbox, InboxState.PAUSED, Reason(code, code.meaning, code.hint))
     if state is InboxState.READONLY:
         return InboxNews(inbox, InboxState.OK, None)
-    if reason is None and held:
-        text = f"{held} of its files wait for a person's word."
-        return InboxNews(inbox, InboxState.HELD, Reason(Code.HELD_BACKLOG, text, Code.HELD_BACKLOG.hint))
     return InboxNews(inbox, state, reason)
