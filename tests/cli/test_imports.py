@@ -10,7 +10,10 @@ import pytest
 
 from tests.cli.process import environment, write_config
 
-HEAVY = {"torch", "numpy", "sqlalchemy", "dbos", "watchdog", "structlog", "PIL", "pyvips", "twofold.config.schema"}
+HEAVY = {
+    *("torch", "numpy", "sqlalchemy", "dbos", "watchdog", "structlog", "PIL", "pyvips", "prometheus_client"),
+    *("rich.live", "rich.progress", "twofold.config.schema"),
+}
 PROGRAM = """
 import sys
 from twofold.cli.main import main

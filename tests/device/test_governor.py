@@ -109,6 +109,15 @@ def test_it_is_remembered_for_that_much_memory_and_that_network_only() -> None:
     assert batch_px(governor.plan(CARD, PHOTO)) >= batch_px(first)
 
 
+def test_a_plan_remembers_how_often_it_stepped_down_also_on_disk() -> None:
+    governor = Device(4 * GIB).governor()
+    first = governor.plan(CARD, PHOTO)
+    twice = governor.replan(CARD, governor.replan(CARD, first))
+    assert (first.oom_steps, twice.oom_steps, PassPlan.from_json(twice.to_json()).oom_steps) == (0, 2, 2)
+    old_row = {key: value for key, value in twice.to_json().items() if key != "oom_steps"}
+    assert PassPlan.from_json(old_row).oom_steps == 0
+
+
 def test_a_replan_steps_down_even_if_memory_became_free() -> None:
     device = Device(2 * GIB)
     governor = device.governor()

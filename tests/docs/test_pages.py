@@ -13,7 +13,12 @@ from twofold.telemetry.events import EVENTS
 
 
 @pytest.mark.parametrize(
-    ("module", "page"), [("twofold.telemetry.events", "events.md"), ("twofold.telemetry.codes", "codes.md")]
+    ("module", "page"),
+    [
+        ("twofold.telemetry.events", "events.md"),
+        ("twofold.telemetry.codes", "codes.md"),
+        ("twofold.telemetry.metrics", "metrics.md"),
+    ],
 )
 def test_a_generated_page_is_up_to_date(module: str, page: str) -> None:
     written = subprocess.run([sys.executable, "-m", module], check=True, capture_output=True, text=True).stdout

@@ -210,6 +210,14 @@ def test_progress_keeps_the_plan_in_force_for_each_pass(state: Standing) -> None
     assert (job.pictures[0].passes_done, job.pictures[0].fraction, job.boot_id) == (2, 1.0, "c")
 
 
+def test_the_report_that_completes_a_pass_carries_that_passs_plan(state: Standing) -> None:
+    job_id = enqueue(state, new_job())
+    for passes_done, plan_of, tile in ((0, 0, 64), (1, 0, 32), (1, 1, 96), (2, 1, 48)):
+        plan = {"tile": [tile, tile], "batch": 1, "device": "cpu"}
+        state.ledger.record_progress(job_id, 0, passes_done=passes_done, fraction=0.3, plan=plan, plan_of=plan_of)
+    assert [plan["tile"][0] for plan in state.ledger.get(job_id).pictures[0].plans] == [32, 48]
+
+
 def test_a_delivery_may_be_recorded_twice(state: Standing) -> None:
     job_id = enqueue(state, new_job())
     assert state.ledger.record_intent(job_id, Intent(b"t", NAMELESS, "cc" * 32, 5))

@@ -39,3 +39,8 @@ def count_text(count: int, noun: str) -> str:
 def pixels_text(count: float) -> str:
     """`12.6 MP`: megapixels are 10^6 pixels."""
     return f"{count / 1e6:.1f} MP" if count < 99.95e6 else f"{count / 1e6:.0f} MP"
+
+
+def speed_text(px_per_s: float) -> str:
+    """`0.51 MP/s`, `12.3 MP/s`."""
+    return f"{px_per_s / 1e6:.2f} MP/s" if px_per_s < 9.995e6 else f"{px_per_s / 1e6:.1f} MP/s"

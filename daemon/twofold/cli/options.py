@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from twofold.core.quantity import parse_duration_s
 from twofold.core.recipe import Recipe
 
 DEFAULT_SCALE = Fraction(2)
+SHORTEST_EVERY_S = 0.2
 
 ConfigOption = Annotated[
     str | None,
@@ -36,6 +38,20 @@ def _scale(text: str) -> Fraction:
     return scale
 
 
+def _every_s(text: str) -> float:
+    try:
+        seconds = parse_duration_s(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if seconds < SHORTEST_EVERY_S:
+        raise typer.BadParameter(f"must be at least {SHORTEST_EVERY_S} s")
+    return seconds
+
+
+EveryOption = Annotated[
+    float | None,
+    typer.Option("--every", metavar="TIME", parser=_every_s, help="With --watch: how often to look.  [default: 2s]"),
+]
 ScaleOption = Annotated[
     Fraction | None,
     typer.Option("--scale", metavar="N", parser=_scale, help="How much larger: any number above 1.  [default: 2]"),

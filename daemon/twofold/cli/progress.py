@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from twofold.cli.figures import duration_text
+from twofold.cli.figures import duration_text, speed_text
 from twofold.telemetry.names import display, printable
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from twofold.core.errors import Reason
-    from twofold.service.progress import ActiveJob, Snapshot
+    from twofold.service.progress import ActiveJob, InboxNews, Snapshot
 
 Watch = Callable[["Snapshot"], None]
-MAX_NAME_CHARS = 36
+Show = Literal["bars", "lines", "results", "nothing"]
+UNMOVING_TERMINALS = ("dumb", "unknown")
 
 
 @dataclass(slots=True)
@@ -33,20 +33,29 @@ class Outcomes:
         self.failed.extend(snapshot.failed)
 
 
+def choose_show(*, as_json: bool, verbose: bool) -> Show:
+    """What fits the output: JSON stands alone, and the log of --verbose tells what lines would."""
+    if as_json:
+        return "nothing"
+    if verbose:
+        return "results"
+    return "bars" if sys.stdout.isatty() and os.environ.get("TERM") not in UNMOVING_TERMINALS else "lines"
+
+
 @contextmanager
-def watching(outcomes: Outcomes, *, bars: bool, lines: bool) -> Iterator[Watch]:
+def watching(outcomes: Outcomes, show: Show) -> Iterator[Watch]:
     """Yield the function that takes snapshots: it keeps `outcomes`, and shows them as asked."""
-    if not bars:
-        yield lambda snapshot: _lines(outcomes, snapshot, lines)
-        return
-    with _progress() as progress:
-        shown = Bars(progress)
+    if show == "bars":
+        from twofold.cli.bars import open_bars
 
-        def watch(snapshot: Snapshot) -> None:
-            outcomes.add(snapshot)
-            shown.show(snapshot)
+        with open_bars() as bars:
+            yield _both(outcomes, bars.show)
+    elif show == "nothing":
+        yield outcomes.add
+    else:
+        from twofold.cli.lines import Lines
 
-        yield watch
+        yield _both(outcomes, Lines(results_only=show == "results").show)
 
 
 def delivered_line(path: bytes, output: bytes) -> str:
@@ -54,77 +63,48 @@ def delivered_line(path: bytes, output: bytes) -> str:
 
 
 def failed_line(path: bytes, reason: Reason) -> str:
-    hint = f" {reason.hint}" if reason.hint else ""
-    return f"{display(path)}: {printable(reason.text)} ({reason.code.value}){hint}"
+    return f"{display(path)}: {_reason_text(reason)}"
 
 
-def _lines(outcomes: Outcomes, snapshot: Snapshot, lines: bool) -> None:
-    outcomes.add(snapshot)
-    if lines:
-        for path, output in snapshot.delivered:
-            print(delivered_line(path, output), flush=True)
-        for path, reason in snapshot.failed:
-            print(failed_line(path, reason), file=sys.stderr, flush=True)
+def inbox_line(news: InboxNews) -> str:
+    """`inbox photos: offline: The inbox cannot be listed. (inbox_offline) Mount the share.`"""
+    told = f"inbox {printable(news.inbox)}: {news.state}"
+    return told if news.reason is None else f"{told}: {_reason_text(news.reason)}"
 
 
-class Bars:
-    """One bar for all pictures, and one under it for each job that a worker has in hand."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._total = progress.add_task("pictures", total=None, note="looking for files")
-        self._jobs: dict[str, TaskID] = {}
-
-    def show(self, snapshot: Snapshot) -> None:
-        console = self._progress.console
-        for path, output in snapshot.delivered:
-            console.print(delivered_line(path, output), markup=False, highlight=False, soft_wrap=True)
-        for path, reason in snapshot.failed:
-            console.print(failed_line(path, reason), markup=False, highlight=False, soft_wrap=True, style="red")
-        self._progress.update(
-            self._total,
-            total=snapshot.pictures_total or None,
-            completed=snapshot.pictures_done,
-            note=_total_note(snapshot),
-        )
-        self._show_jobs({job.job_id: job for job in snapshot.active})
-
-    def _show_jobs(self, active: dict[str, ActiveJob]) -> None:
-        for job_id in self._jobs.keys() - active.keys():
-            self._progress.remove_task(self._jobs.pop(job_id))
-        for job_id, job in active.items():
-            if job_id not in self._jobs:
-                self._jobs[job_id] = self._progress.add_task(_short(display(job.path)), total=1.0, note="")
-            self._progress.update(self._jobs[job_id], completed=job.fraction, note=_job_note(job))
+def job_note(job: ActiveJob) -> str:
+    """`pass 1 of 2, tile 12 of 40, 0.51 MP/s, 1 min 05 s left`, as far as each is known."""
+    way = job.headway
+    if way.stage != "enlarging":
+        return way.stage
+    notes = [f"pass {way.pass_index} of {way.passes}"]
+    if way.tiles:
+        notes.append(f"tile {way.tiles_done} of {way.tiles}")
+    return ", ".join([*notes, *_pace(job.px_per_s, job.eta_s)])
 
 
-def _progress() -> Progress:
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-    return Progress(
-        TextColumn("  {task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[note]}", markup=False, style="dim"),
-    )
-
-
-def _total_note(snapshot: Snapshot) -> str:
+def total_note(snapshot: Snapshot) -> str:
     if not snapshot.pictures_total:
         return "looking for files"
-    notes = [f"{snapshot.pictures_done} of {snapshot.pictures_total}"]
-    if snapshot.px_per_s:
-        notes.append(f"{snapshot.px_per_s / 1e6:.2f} MP/s")
-    if snapshot.eta_s is not None:
-        notes.append(f"{duration_text(snapshot.eta_s)} left")
-    return ", ".join(notes)
+    done = f"{snapshot.pictures_done} of {snapshot.pictures_total}"
+    return ", ".join([done, *_pace(snapshot.px_per_s, snapshot.eta_s)])
 
 
-def _job_note(job: ActiveJob) -> str:
-    notes = [f"pass {job.pass_index} of {job.passes}"] if job.passes else []
-    notes += [note for note in (job.model, f"tile {job.tile}" if job.tile else "", job.device) if note]
-    return ", ".join(notes)
+def _pace(px_per_s: float | None, eta_s: float | None) -> Iterator[str]:
+    if px_per_s:
+        yield speed_text(px_per_s)
+    if eta_s is not None:
+        yield f"{duration_text(eta_s)} left"
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= MAX_NAME_CHARS else "…" + name[1 - MAX_NAME_CHARS :]
+def _reason_text(reason: Reason) -> str:
+    hint = f" {reason.hint}" if reason.hint else ""
+    return f"{printable(reason.text)} ({reason.code.value}){hint}"
+
+
+def _both(outcomes: Outcomes, show: Watch) -> Watch:
+    def watch(snapshot: Snapshot) -> None:
+        outcomes.add(snapshot)
+        show(snapshot)
+
+    return watch

@@ -11,7 +11,7 @@ import typer
 
 from twofold.cli.jobs import job_line
 from twofold.cli.options import ConfigOption, JsonOption, VerboseOption
-from twofold.cli.progress import Outcomes, watching
+from twofold.cli.progress import Outcomes, choose_show, watching
 from twofold.cli.settings import load_settings
 from twofold.cli.status import held_text
 from twofold.cli.stop import StopSignals
@@ -58,12 +58,11 @@ def once(config: ConfigOption = None, as_json: JsonOption = False, verbose: Verb
     from twofold.service.run import run_service
     from twofold.telemetry.logs import configure
 
-    bars = sys.stdout.isatty() and not (as_json or verbose)
     # A terminal shows the progress; a file or journal gets the line that explains each job.
     level = "info" if verbose or not sys.stderr.isatty() else "error"
-    configure(sys.stderr, level=level)
     outcomes = Outcomes()
-    with StopSignals() as signals, watching(outcomes, bars=bars, lines=not as_json) as watch:
+    with StopSignals() as signals, watching(outcomes, choose_show(as_json=as_json, verbose=verbose)) as watch:
+        configure(sys.stderr, level=level)  # here, where bars have taken the stream over: lines scroll by above them
         summary = run_service(settings, until_idle=True, watch=watch, stop=signals.event, log_level=level)
     if as_json:
         print(json.dumps(_once_json(summary, outcomes)))

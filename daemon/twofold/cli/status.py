@@ -6,20 +6,24 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from twofold.cli.exits import ExitCode
 from twofold.cli.figures import bytes_text, count_text, duration_text, pixels_text
 from twofold.cli.jobs import place
-from twofold.cli.options import ConfigOption, JsonOption
+from twofold.cli.options import ConfigOption, EveryOption, JsonOption
 from twofold.cli.settings import state_paths
 from twofold.core.states import InboxState, State
 from twofold.jobs.read import jobs_json, status_json
 from twofold.telemetry.names import printable
 
+if TYPE_CHECKING:
+    from twofold.service.paths import StatePaths
+
 MAX_FAILURES_SHOWN = 5
+DEFAULT_EVERY_S = 2.0
 
 
 def status(
@@ -28,9 +32,37 @@ def status(
         bool, typer.Option("--check", help="For health probes: one line; 0 where the service runs, else 69.")
     ] = False,
     as_json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it, until q or Ctrl-C.")] = False,
+    every: EveryOption = None,
 ) -> None:
     """Show inboxes, queue, devices and the last failures."""
     paths = state_paths(config)
+    if watch and check:
+        raise typer.BadParameter("it answers once: leave --watch out", param_hint="--check")
+    if watch:
+        _watch(paths, every or DEFAULT_EVERY_S, as_json=as_json)
+        return
+    running = _show(paths, check=check, as_json=as_json)
+    if check and not running:
+        raise typer.Exit(ExitCode.NO_DEVICE)
+
+
+def _watch(paths: StatePaths, every_s: float, *, as_json: bool) -> None:
+    from twofold.cli.live import watch_status  # rich is heavy, and nothing else here needs it
+
+    def read() -> dict[str, Any]:
+        shown = status_json(paths.database)
+        return {**shown, "running": is_locked(paths.lock), "queue_text": _queue_text(shown["queue"])}
+
+    def plain() -> None:
+        _show(paths, check=False, as_json=as_json)
+        print(end="" if as_json else "\n")
+
+    watch_status(every_s, read=read, database=paths.database, plain=plain, draw=not as_json)
+
+
+def _show(paths: StatePaths, *, check: bool, as_json: bool) -> bool:
+    """Print it once; True where the service runs."""
     running = is_locked(paths.lock)
     shown = {**status_json(paths.database), "running": running}
     if as_json:
@@ -40,8 +72,7 @@ def status(
     else:
         failed = [job for job in jobs_json(paths.database, State.FAILED)["jobs"] if not job["dismissed"]]
         print("\n".join(_text(shown, failed)))
-    if check and not running:
-        raise typer.Exit(ExitCode.NO_DEVICE)
+    return running
 
 
 def register(app: typer.Typer) -> None:
@@ -49,6 +80,7 @@ def register(app: typer.Typer) -> None:
         epilog=(
             "Examples:\n\n"
             "  twofold status\n\n"
+            "  twofold status --watch                       until q is pressed\n\n"
             "  twofold status --check                       in a health probe\n\n"
             "  twofold status --json | jq .queue.eta_s"
         )

@@ -19,7 +19,7 @@ from twofold.cli.options import (
     VerboseOption,
     recipe_from_options,
 )
-from twofold.cli.progress import Outcomes, failed_line, watching
+from twofold.cli.progress import Outcomes, choose_show, failed_line, watching
 from twofold.cli.settings import load_settings
 from twofold.cli.stop import StopSignals
 from twofold.telemetry.names import json_fields
@@ -52,10 +52,9 @@ def upscale(
     from twofold.service.upscale import upscale as upscale_paths
     from twofold.telemetry.logs import configure
 
-    bars = sys.stdout.isatty() and not (as_json or verbose)
-    configure(sys.stderr, level="info" if verbose else "error")
     outcomes = Outcomes()
-    with StopSignals() as signals, watching(outcomes, bars=bars, lines=not as_json) as watch:
+    with StopSignals() as signals, watching(outcomes, choose_show(as_json=as_json, verbose=verbose)) as watch:
+        configure(sys.stderr, level="info" if verbose else "error")  # bars have taken the stream over by now
         results = upscale_paths(
             paths,
             out_dir=out,

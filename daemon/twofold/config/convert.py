@@ -6,10 +6,10 @@ import os
 from fractions import Fraction
 
 from twofold.config.locations import Surroundings, absolute, state_dir
-from twofold.config.schema import Config, InboxSection, RecipeSection, VramSection
+from twofold.config.schema import Config, InboxSection, MetricsSection, RecipeSection, VramSection
 from twofold.core.memory import MemoryPolicy
 from twofold.core.recipe import Recipe, SaveAs, Target, TargetSide
-from twofold.core.settings import DeviceSettings, InboxSettings, Limits, Settings
+from twofold.core.settings import DeviceSettings, InboxSettings, Limits, MetricsSettings, Settings
 
 DEFAULT_RECIPE = Recipe("default")
 SIDES: tuple[TargetSide, ...] = ("long_side", "short_side", "width", "height", "megapixels")
@@ -37,9 +37,15 @@ def to_settings(config: Config, source: str | None, surroundings: Surroundings) 
         vram=_policy(config.vram),
         ram_use_at_most=config.ram.use_at_most,
         limits=Limits(config.limits.input_megapixels, config.limits.output_megapixels, config.limits.decode_time),
+        metrics=_metrics(config.metrics, folder, surroundings.home),
         on_recipe_change=config.on_recipe_change,
         source=source,
     )
+
+
+def _metrics(section: MetricsSection, folder: str, home: str) -> MetricsSettings:
+    textfile = None if section.textfile is None else absolute(section.textfile, folder, home)
+    return MetricsSettings(section.listen, textfile)
 
 
 def _policy(vram: VramSection) -> MemoryPolicy:

@@ -14,6 +14,9 @@ MAX_DOCUMENT_BYTES = 1 << 20
 MAX_NODES = 20_000  # aliases count each time they are used: no "billion laughs"
 MAX_DEPTH = 16
 
+NULL_KEYS: frozenset[KeyPath] = frozenset({("metrics", "listen"), ("metrics", "textfile")})
+"""Keys that `null` switches off. Elsewhere it is no value: an owner who writes nothing has forgotten something."""
+
 _PLAIN_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _INT = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\d{1,18}\.\d{0,18}|\.\d{1,18}|\d{1,18})(?:[eE][-+]?\d{1,2})?", re.ASCII)
@@ -156,6 +159,6 @@ def _scalar(node: yaml.Node, path: KeyPath, document: Document) -> Any:
         document.add(path, _line(node), "The text holds characters that cannot be used.")
         return None
     value = text if getattr(node, "style", None) else scalar(text)
-    if value is None:
+    if value is None and not (text and path in NULL_KEYS):
         document.add(path, _line(node), "This key has no value.", "Give it one, or remove the key.")
     return value

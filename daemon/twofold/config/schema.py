@@ -19,6 +19,7 @@ from twofold.config.values import (
     Database,
     DeviceId,
     Duration,
+    Listen,
     Path,
     Scale,
     Share,
@@ -86,6 +87,17 @@ class LimitsSection(Section):
     input_megapixels: Megapixels = _key(1000, "The largest source, in millions of pixels.")
     output_megapixels: Megapixels = _key(4000, "The largest result, in millions of pixels.")
     decode_time: Duration = _key("20s", "How long one picture may take to decode.", gt=0)
+
+
+class MetricsSection(Section):
+    """Metrics for Prometheus; off unless a key is given."""
+
+    listen: Listen | None = _key(
+        None, "Where Prometheus may ask: 127.0.0.1:9108, or :9108 for the same; 0.0.0.0:9108 lets other machines ask."
+    )
+    textfile: Path | None = _key(
+        None, "A file for node_exporter's textfile collector, such as /var/lib/node_exporter/twofold.prom."
+    )
 
 
 class TargetSection(Section):
@@ -217,6 +229,7 @@ class Config(Section):
     vram: VramSection = _key({}, "How much of a device's memory may be used.")
     ram: RamSection = _key({}, "How much main memory may be used.")
     limits: LimitsSection = _key({}, "What a picture may ask for.")
+    metrics: MetricsSection = _key({}, "Metrics for Prometheus; docs/metrics.md lists them.")
     on_recipe_change: OnRecipeChange = _key(
         "keep",
         "What an edited recipe does to files that are done: keep | redo",

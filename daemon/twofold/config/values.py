@@ -19,9 +19,12 @@ T = TypeVar("T")
 MAX_SCALE = 256
 MAX_TEXT = 4096  # PATH_MAX
 MAX_NETWORKS = 16
+MAX_PORT = 65_535
+LOOPBACK = "127.0.0.1"
 
 _DEVICE_ID = re.compile(r"cpu|cuda:\d{1,3}|(?:GPU|MIG)-[0-9A-Za-z/-]{1,80}", re.ASCII)
 _FACTOR = re.compile(r"\d{1,18}(?:\.\d{1,18}|/[1-9]\d{0,17})?", re.ASCII)
+_ADDRESS = re.compile(r"(?:(?:\[([0-9A-Fa-f:.]{2,64})\]|([\w.-]{1,255}))?:)?(\d{1,5})", re.ASCII)
 _DATABASE = re.compile(r"sqlite|postgresql(?:\+\w+)?://\S+")
 
 
@@ -109,6 +112,13 @@ def _database(value: Any) -> str:
     return text
 
 
+def _listen(value: Any) -> tuple[str, int]:
+    match = _ADDRESS.fullmatch(_written(value))
+    if match is None or int(match[3]) > MAX_PORT:
+        raise ValueError("must be an address such as 127.0.0.1:9108 or :9108")
+    return match[1] or match[2] or LOOPBACK, int(match[3])
+
+
 def _auto(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
     """`auto` as None, anything else as `parse` reads it."""
     return lambda value: None if value == "auto" else parse(value)
@@ -147,6 +157,7 @@ AutoDuration = Annotated[float | None, BeforeValidator(_auto(_duration_s)), _jso
 Share = Annotated[Fraction, BeforeValidator(_share), _json("string", "80%")]
 Scale = Annotated[Fraction | None, BeforeValidator(_scale), _json(_SCALAR, 4, 1.5, "3/2")]
 DeviceId = Annotated[str, BeforeValidator(_device_id), _json("string", "cuda:0", "GPU-<uuid>", "cpu")]
+Listen = Annotated[tuple[str, int], BeforeValidator(_listen), _json(_SCALAR, "127.0.0.1:9108", ":9108")]
 Database = Annotated[str, BeforeValidator(_database), _json("string", "sqlite", "postgresql://user@host/twofold")]
 # The tags name the branch in pydantic's error locations; no key can look like them.
 WORD, SECTION = Tag("<word>"), Tag("<section>")

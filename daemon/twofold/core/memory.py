@@ -96,7 +96,10 @@ class CostModel:
 
 @dataclass(frozen=True, slots=True)
 class PassPlan:
-    """How one pass runs: tiles, batch, dtype, and why; `seconds` is the prediction for the whole pass."""
+    """How one pass runs: tiles, batch, dtype, and why; `seconds` is the prediction for the whole pass.
+
+    `oom_steps` counts how often the pass ran out of memory and stepped down before it came to this plan.
+    """
 
     tiles: TilePlan
     batch: int
@@ -107,6 +110,7 @@ class PassPlan:
     why: str
     device: str = "cpu"
     figures: dict[str, Any] = field(default_factory=dict)
+    oom_steps: int = 0
 
     @property
     def long(self) -> bool:
@@ -134,6 +138,7 @@ class PassPlan:
             "seconds": round(self.seconds, 3),
             "device": self.device,
             "why": self.why,
+            "oom_steps": self.oom_steps,
         }
 
     @classmethod
@@ -156,6 +161,7 @@ class PassPlan:
             data["seconds"],
             data["why"],
             data["device"],
+            oom_steps=data.get("oom_steps", 0),  # rows of the first versions lack it
         )
 
 

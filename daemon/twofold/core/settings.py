@@ -27,6 +27,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where Prometheus finds metrics: an address to listen on, and an absolute path of a file to write."""
+
+    listen: tuple[str, int] | None = None
+    textfile: str | None = None
+
+    @property
+    def wanted(self) -> bool:
+        return self.listen is not None or self.textfile is not None
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceSettings:
     """One device to use: `cuda:N`, `GPU-<uuid>`, `MIG-<uuid>` or `cpu`, with the memory policy in force on it."""
 
@@ -77,4 +89,5 @@ class Settings:
     ram_use_at_most: Fraction = Fraction(1, 2)
     limits: Limits = field(default_factory=Limits)
     on_recipe_change: OnRecipeChange = "keep"
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     source: str | None = None

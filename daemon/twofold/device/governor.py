@@ -74,7 +74,7 @@ class DeviceGovernor:
         self._remember(
             Ceiling(self._key(card), _bucket(plan.budget_bytes), below_px, self._clock() + CEILING_LIFETIME_S)
         )
-        return self._choose(card, plan.tiles.source, ceiling_px=below_px)
+        return replace(self._choose(card, plan.tiles.source, ceiling_px=below_px), oom_steps=plan.oom_steps + 1)
 
     def completed(self, card: NetworkCard, plan: PassPlan, *, batch_px: int, seconds: float) -> None:
         """See core.protocols.Governor.completed."""

@@ -273,11 +273,13 @@ class Ledger:
         fraction: float,
         boot_id: str = "",
         plan: dict[str, Any] | None = None,
+        plan_of: int | None = None,
     ) -> bool:
         """Where picture `index` stands; the caller throttles. A completed pass clears the blame for dead workers.
 
         `fraction` is the done share of the picture, 0 to 1. `plan` is that of the pass in work, with at least `tile`
-        ([width, height] in pixels), `batch` and `device`. `boot_id` names the boot whose scratch files hold the bytes.
+        ([width, height] in pixels), `batch` and `device`; `plan_of` is the pass (0-based) that it is of,
+        where that one is complete by now. `boot_id` names the boot whose scratch files hold the bytes.
         """
         with writing(self.engine) as connection:
             query = sa.select(file.c.pictures).where(file.c.id == job_id, in_states(ACTIVE))
@@ -286,7 +288,8 @@ class Ledger:
                 return False
             pictures = list(pictures_of(text))
             before = pictures[index]
-            plans = before.plans if plan is None else (*before.plans[:passes_done], plan)
+            of = passes_done if plan_of is None else plan_of
+            plans = before.plans if plan is None else (*before.plans[:of], plan)
             pictures[index] = replace(before, passes_done=passes_done, fraction=fraction, plans=plans)
             values: dict[str, Any] = {"pictures": pictures_text(pictures), "boot_id": boot_id}
             if passes_done > before.passes_done:

@@ -53,8 +53,11 @@ def status_json(path: str) -> dict[str, Any]:
         }
 
 
-def jobs_json(path: str, state: State | None = None) -> dict[str, Any]:
-    """The object of `jobs --json`: the newest version of every file, in work first, then the latest."""
+def jobs_json(path: str, state: State | None = None, *, limit: int = -1) -> dict[str, Any]:
+    """The object of `jobs --json`: the newest version of every file, in work first, then the latest.
+
+    At most `limit` of them, where it is not negative.
+    """
     connection = _open(path)
     if connection is None:
         return {"schema": JSON_SCHEMA, "jobs": []}
@@ -62,8 +65,8 @@ def jobs_json(path: str, state: State | None = None) -> dict[str, Any]:
     with closing(connection):
         rows = connection.execute(
             f"SELECT {_JOB} FROM file WHERE current = 1 {chosen}"  # noqa: S608 - a constant of our own
-            " ORDER BY finished IS NULL DESC, finished DESC, created",
-            () if state is None else (state.value,),
+            " ORDER BY finished IS NULL DESC, finished DESC, created LIMIT ?",
+            (limit,) if state is None else (state.value, limit),
         )
         return {"schema": JSON_SCHEMA, "jobs": [_job(row) for row in rows]}
 

@@ -47,6 +47,8 @@ class Post:
     since: float = 0.0
     deaths_in_a_row: int = 0
     not_before_s: float = 0.0
+    starts: int = 0
+    deaths: int = 0
 
     @property
     def worker_id(self) -> str:
@@ -89,6 +91,11 @@ class Crew:
     @devices.setter
     def devices(self, devices: Sequence[Device]) -> None:
         self._posts = [Post(device) for device in devices]
+
+    @property
+    def worked(self) -> dict[str, tuple[int, int]]:
+        """Workers that were started, and those that died, by device; any thread may ask."""
+        return {post.device.id: (post.starts, post.deaths) for post in self._posts}
 
     @property
     def working(self) -> bool:
@@ -179,6 +186,7 @@ class Crew:
         if process.stderr is not None:
             threading.Thread(target=_pass_on, args=(process.stderr,), daemon=True).start()
         post.process, post.alone, post.since = process, alone, time.time()
+        post.starts += 1
         log.info("worker.started", device=post.device.id, pid=process.pid, alone=alone)
 
     def _reap(self, post: Post, *, died: bool) -> None:
@@ -189,6 +197,7 @@ class Crew:
             process.stdin.close()
         ended = worker_ended(self._queue, post.worker_id, time.time(), died=died)
         if died:
+            post.deaths += 1
             post.deaths_in_a_row += 1
             backoff_s = min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (post.deaths_in_a_row - 1))
             # A worker that had jobs in work did start: the trouble is theirs, and the next one need not wait.

@@ -238,6 +238,7 @@ class Handler:
             fraction=round(progress.fraction, 4),
             boot_id=self.tools.boot_id,
             plan=None if progress.plan is None else progress.plan.to_json(),
+            plan_of=progress.plan_of,
         )
         if not going_on:
             raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)

@@ -44,6 +44,7 @@ class InletState:
     state: InboxState = InboxState.OK
     reason: Reason | None = None
     sweeps: int = 0
+    sweeps_s: float = 0.0
     moving: int = 0
 
 
@@ -98,7 +99,7 @@ class Inlet:
         self._seen = found.found.seen
         if found.found.offline is None:
             self._record(found, known)
-        self._publish(found)
+        self._publish(found, time.monotonic() - started_s)
         self._first_look.announce()
         log.debug(
             "inbox.scanned",
@@ -227,12 +228,13 @@ class Inlet:
         except OSError:
             return False
 
-    def _publish(self, found: Sweep) -> None:
+    def _publish(self, found: Sweep, seconds: float) -> None:
         before = self.status
         state, reason = _inbox_state(found.found, self.inbox.path)
         good = state is not InboxState.OFFLINE
         moving = sum(not verdict.blocked for verdict in found.verdicts.values())
-        self.status = replace(before, state=state, reason=reason, sweeps=before.sweeps + 1, moving=moving)
+        sweeps, sweeps_s = before.sweeps + 1, before.sweeps_s + seconds
+        self.status = replace(before, state=state, reason=reason, sweeps=sweeps, sweeps_s=sweeps_s, moving=moving)
         if state is not before.state and not good and reason is not None:
             log.warning("inbox.lost", inbox=self.inbox.name, code=reason.code.value, text=reason.text)
         elif before.state is InboxState.OFFLINE and good:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,10 +26,14 @@ from twofold.imaging.resample import resample, resample_alpha
 from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Upscaler
 from twofold.service.scratch import Stage, Stages
+from twofold.service.turn import DeviceTurn
 
 log = structlog.get_logger()
 
 BETWEEN_PASSES_DEPTH = 16
+
+UNLOGGED = frozenset({"source", "whole", "scale", "oom_steps"})
+"""Figures of a plan that `pass.planned` need not say: they follow from the others, or are not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Tools:
     card: Callable[[str], NetworkCard]
     upscaler: Callable[[NetworkCard], Upscaler]
     governor: Governor
-    device: threading.Lock
+    device: DeviceTurn
     limits: codec.Limits
     boot_id: str
     check: Callable[[], None]
@@ -61,11 +64,15 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a picture is: finished passes, done share of all its work (0-1), and the plan in force."""
+    """How far a picture is: finished passes, done share of all its work (0-1), and the plan of the pass in work.
+
+    Where a report says that a pass is complete, `plan` is still of that pass: of `plan_of` (0-based).
+    """
 
     passes_done: int
     fraction: float
     plan: PassPlan | None = None
+    plan_of: int = 0
     band_kept: bool = False
 
 
@@ -79,7 +86,10 @@ class _Aside:
 
 @dataclass(slots=True)
 class Making:
-    """One picture in hand; `seconds` adds up by stage (decode, passes, finish, encode, verify)."""
+    """One picture in hand; `seconds` adds up by stage (decode, passes, finish, encode, verify).
+
+    Its `starved` is no stage: how long the device had waited, with pictures in hand, when this one's turns came.
+    """
 
     tools: Tools
     work: Work
@@ -90,6 +100,7 @@ class Making:
     warnings: tuple[str, ...] = ()
     _stages: Stages = field(init=False)
     _aside: _Aside | None = None
+    _in_hand: bool = False
 
     def __post_init__(self) -> None:
         self._stages = Stages(self.work.folder, self.tools.boot_id)
@@ -100,6 +111,9 @@ class Making:
 
     def ensure(self, index: int) -> Stage:
         """The raster after `index` passes, made now where it is not there: what a dead worker finished is kept."""
+        if not self._in_hand:
+            self._in_hand = True
+            self.tools.device.take_up()
         found = self._stages.get(index)
         if found is not None and found.complete:
             return found
@@ -122,6 +136,9 @@ class Making:
 
     def close(self) -> None:
         """Let go of the memory; scratch files stay."""
+        if self._in_hand:
+            self._in_hand = False
+            self.tools.device.put_down()
         self._stages.close()
         if self._aside is not None and self._aside.alpha is not None:
             self._aside.alpha.close()
@@ -157,7 +174,8 @@ class Making:
         step = self.work.chain.passes[index]
         card = self._card(step)
         source = self.ensure(index)
-        with self.tools.device, self._timed("passes"):
+        with self.tools.device.held() as starved_s, self._timed("passes"):
+            self._add("starved", starved_s)
             upscaler = self.tools.upscaler(card)
             stage, plan, first = self._resumed(index, self.tools.governor.plan(card, step.source))
             self._say_planned(index, step, plan, first)
@@ -244,7 +262,7 @@ class Making:
         weights = [step.source.pixels for step in self.work.chain.passes]
         done = sum(weights[:index]) + weights[index] * bands / plan.tiles.rows
         finished = index + (bands == plan.tiles.rows)
-        self.report(Progress(finished, done / sum(weights), plan, kept))
+        self.report(Progress(finished, done / sum(weights), plan, index, kept))
 
     def _say_planned(self, index: int, step: Pass, plan: PassPlan, first: int) -> None:
         log.info(
@@ -254,7 +272,7 @@ class Making:
             passes=len(self.work.chain.passes),
             model=step.model,
             resumed_band=first,
-            **{key: value for key, value in plan.to_json().items() if key not in ("source", "whole", "scale")},
+            **{key: value for key, value in plan.to_json().items() if key not in UNLOGGED},
             **{key: plan.figures[key] for key in ("free_bytes", "keep_free_bytes") if key in plan.figures},
         )
 
@@ -264,4 +282,7 @@ class Making:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started_s
+            self._add(stage, time.monotonic() - started_s)
+
+    def _add(self, stage: str, seconds: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds

@@ -4,40 +4,59 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from twofold.core.codes import Code
 from twofold.core.errors import Reason
+from twofold.core.headway import Headway, headway, work_px
 from twofold.core.job import Job
+from twofold.core.memory import PassPlan
 from twofold.core.settings import InboxSettings
-from twofold.core.states import State
+from twofold.core.states import InboxState, State
 from twofold.jobs import read
 from twofold.jobs.ledger import Ledger
+from twofold.service.endings import Endings
+from twofold.service.speed import Speedometer
 
-ETA_EVERY_S = 2.0
+if TYPE_CHECKING:
+    from twofold.service.inlet import InletState
+
+STATUS_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveJob:
-    """A job that a worker has in hand; `fraction` (0-1) is the done share of all its work.
-
-    `pass_index` (1-based) of `passes` is the pass in work.
-    """
+    """A job that a worker has in hand; `fraction` (0-1) is the done share of all its work."""
 
     job_id: str
     inbox: str
     path: bytes
-    pass_index: int
-    passes: int
-    fraction: float
-    model: str = ""
-    tile: str = ""
-    device: str = ""
+    fraction: float = 0.0
+    headway: Headway = field(default_factory=Headway)
+    px_per_s: float | None = None
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until its last pass ends, at its own speed."""
+        return (self.headway.work_px - self.headway.px) / self.px_per_s if self.px_per_s else None
+
+
+class InboxNews(NamedTuple):
+    """An inbox is in trouble, or no more (state `ok`, no reason)."""
+
+    inbox: str
+    state: InboxState
+    reason: Reason | None
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Figures of one moment; `delivered` and `failed` hold only what is new since the last snapshot."""
+    """Figures of one moment; `delivered`, `failed` and `inboxes` hold only what is new since the last snapshot.
+
+    `px_per_s` is how fast pixels of passes (see core.headway) come to be done, over the last minute.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     pictures_total: int = 0
@@ -47,6 +66,7 @@ class Snapshot:
     eta_s: float | None = None
     delivered: tuple[tuple[bytes, bytes], ...] = ()
     failed: tuple[tuple[bytes, Reason], ...] = ()
+    inboxes: tuple[InboxNews, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +85,43 @@ class Reporter:
         self._database = database
         self._inboxes = inboxes
         self._since = now
-        self._told: set[str] = set()  # ended at `_since` exactly
-        self._eta_s: float | None = None
-        self._eta_due_s = 0.0
+        self._endings = Endings(ledger)
+        self._speed = Speedometer()
+        self._inbox_told: dict[str, tuple[InboxState, Code | None]] = {}
+        self._last_status: dict[str, Any] = {}
+        self._status_due_s = 0.0
         self._delivered = 0
         self._failed = 0
 
-    def snapshot(self) -> Snapshot:
-        """Figures of now, and what ended since the last call."""
-        counts = self._counts()
-        ended = self._newly_ended()
+    def snapshot(self, inboxes: Mapping[str, InletState] | None = None) -> Snapshot:
+        """Figures of now, and what ended since the last call; `inboxes` are those that were scanned, by name."""
+        counts, status = self._counts(), self._status()
+        ended = self._endings.fresh()
         done = [job for job in ended if job.state is State.DONE]
         failed = [job for job in ended if job.state is State.FAILED]
         self._delivered += len(done)
         self._failed += len(failed)
-        active = self._ledger.jobs({State.RUNNING})
+        active = [(job, headway_of(job)) for job in self._ledger.jobs({State.RUNNING})]
+        self._speed.look(
+            time.monotonic(),
+            {job.id: way.px for job, way in active},
+            {job.id: _worked_px(job) for job in done},
+            {job.id for job, _ in active if job.started is not None and job.started < self._since},
+        )
         open_files = sum(counts.get(state.value, 0) for state in (State.WAITING, State.QUEUED, State.RUNNING))
         return Snapshot(
             counts=counts,
             pictures_total=self._delivered + self._failed + open_files,
             pictures_done=self._delivered + self._failed,
-            active=tuple(_active(job) for job in active),
-            eta_s=self._eta() if open_files else None,
+            active=tuple(
+                ActiveJob(job.id, job.inbox, job.path, _fraction(job), way, self._speed.of(job.id))
+                for job, way in active
+            ),
+            px_per_s=self._speed.total(),
+            eta_s=status["queue"]["eta_s"] if open_files else None,
             delivered=tuple((job.path, self._output(job)) for job in done),
             failed=tuple((job.path, job.reason) for job in failed if job.reason is not None),
+            inboxes=tuple(self._inbox_news(inboxes or {}, status["inboxes"])),
         )
 
     def summary(self) -> Summary:
@@ -102,20 +135,21 @@ class Reporter:
         told = [f"{count} {state}" for state, count in counts.items() if state not in ("done", "skipped") and count]
         return ", ".join(told) or "idle"
 
-    def _newly_ended(self) -> list[Job]:
-        found = self._ledger.ended_since(self._since)
-        fresh = [job for job in found if job.id not in self._told]
-        if fresh:
-            self._since = fresh[-1].finished or self._since
-            self._told = {job.id for job in found if job.finished == self._since}
-        return fresh
+    def _status(self) -> dict[str, Any]:
+        """What `status` tells: how long the queue will take, who is paused. It costs a look at every open job."""
+        if time.monotonic() >= self._status_due_s:
+            self._status_due_s = time.monotonic() + STATUS_EVERY_S
+            self._last_status = read.status_json(self._database)
+        return self._last_status
 
-    def _eta(self) -> float | None:
-        """Seconds that the queue will take; it changes slowly, and costs a look at every open job."""
-        if time.monotonic() >= self._eta_due_s:
-            self._eta_due_s = time.monotonic() + ETA_EVERY_S
-            self._eta_s = read.status_json(self._database)["queue"]["eta_s"]
-        return self._eta_s
+    def _inbox_news(self, inboxes: Mapping[str, InletState], shown: list[dict[str, Any]]) -> Iterator[InboxNews]:
+        paused = {inbox["name"] for inbox in shown if inbox["state"] == InboxState.PAUSED}
+        for name, standing in inboxes.items():
+            news = _news(name, standing, paused=name in paused)
+            told = news.state, news.reason.code if news.reason else None
+            if self._inbox_told.get(name, (InboxState.OK, None)) != told:
+                self._inbox_told[name] = told
+                yield news
 
     def _counts(self) -> dict[str, int]:
         total: dict[str, int] = {}
@@ -130,15 +164,32 @@ class Reporter:
         return name if inbox is None else os.path.join(inbox.outbox, name)
 
 
-def _active(job: Job) -> ActiveJob:
-    picture = job.pictures[0] if job.pictures else None
-    if picture is None:
-        return ActiveJob(job.id, job.inbox, job.path, 0, 0, 0.0)
-    passes = picture.chain.passes
-    index = min(picture.passes_done, len(passes) - 1)
-    plan = picture.plans[-1] if picture.plans else {}
-    tile = "x".join(str(side) for side in plan.get("tile", ()))
-    model = passes[index].model if passes else ""
-    return ActiveJob(
-        job.id, job.inbox, job.path, index + 1, len(passes), picture.fraction, model, tile, plan.get("device", "")
+def headway_of(job: Job) -> Headway:
+    """How far a job's picture is, as its row has it."""
+    if not job.pictures:
+        return Headway()
+    picture = job.pictures[0]
+    plan = picture.plans[picture.passes_done] if picture.passes_done < len(picture.plans) else None
+    return headway(
+        picture.chain, picture.passes_done, picture.fraction, None if plan is None else PassPlan.from_json(plan)
     )
+
+
+def _fraction(job: Job) -> float:
+    return job.pictures[0].fraction if job.pictures else 0.0
+
+
+def _worked_px(job: Job) -> float:
+    """The pixels that a job's passes did; none where its result was copied from one that was there."""
+    return float(sum(work_px(picture.chain) for picture in job.pictures)) if job.seconds.get("passes") else 0.0
+
+
+def _news(inbox: str, standing: InletState, *, paused: bool) -> InboxNews:
+    """Where an inbox stands by its last scan or a person's order. That its originals have to stay is no trouble."""
+    state, reason = standing.state, standing.reason
+    if paused and state is not InboxState.OFFLINE:
+        code = Code.INBOX_PAUSED
+        return InboxNews(inbox, InboxState.PAUSED, Reason(code, code.meaning, code.hint))
+    if state is InboxState.READONLY:
+        return InboxNews(inbox, InboxState.OK, None)
+    return InboxNews(inbox, state, reason)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -40,6 +41,9 @@ from twofold.service.paths import UPSCALE_PREFIX, StatePaths
 from twofold.service.plan import forecast, open_planner
 from twofold.service.progress import Reporter, Snapshot, Summary
 from twofold.service.recipes import apply_recipe
+
+if TYPE_CHECKING:
+    from twofold.service.exporter import Exporter
 
 log = structlog.get_logger()
 
@@ -109,6 +113,7 @@ class Supervisor:
             forward=watch is not None,
         )
         self._reporter = Reporter(self._ledger, paths.database, dict(settings.inboxes), now=time.time())
+        self._exporter = self._open_exporter() if settings.metrics.wanted else None
 
     def run(self, stop: threading.Event) -> Summary:
         """Work until `stop` is set or, where draining, until nothing is runnable."""
@@ -125,6 +130,8 @@ class Supervisor:
             for inlet in self._inlets:
                 self._spawn(f"inlet-{inlet.inbox.name}", partial(inlet.run, self._stop, self._look))
             self._spawn("admission", self._admit)
+            if self._exporter is not None:
+                self._spawn("metrics", partial(self._exporter.run, self._stop))
             self._heartbeat.ready("watching")
             self._loop(stop, watcher)
         finally:
@@ -138,6 +145,10 @@ class Supervisor:
             self._admission.close()
             self._tidy()
             self._publish()
+            if self._watch is not None:
+                self._watch(self._snapshot())  # nothing that ended since the last look goes untold
+            if self._exporter is not None:
+                self._exporter.close()
             summary = self._reporter.summary()
             self._queue.close()
             self._engine.dispose()
@@ -166,7 +177,7 @@ class Supervisor:
             changed = self._crew.tend()
             busy = self._crew.working
             if self._watch is not None:
-                self._watch(self._reporter.snapshot())
+                self._watch(self._snapshot())
             if changed or now_s >= publish_s:
                 publish_s = now_s + (BUSY_PUBLISH_EVERY_S if busy else IDLE_PUBLISH_EVERY_S)
                 self._publish()
@@ -224,6 +235,22 @@ class Supervisor:
     def _publish(self) -> None:
         self._crew.publish()
         self._heartbeat.status(self._reporter.line())
+
+    def _open_exporter(self) -> Exporter:
+        from twofold.service.exporter import Exporter  # and its library: a service without metrics does not pay for it
+
+        return Exporter(
+            self._settings.metrics,
+            self._ledger,
+            self._paths.database,
+            scans=lambda: {one.inbox.name: (one.status.sweeps, one.status.sweeps_s) for one in self._inlets},
+            workers=lambda: self._crew.worked,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        return self._reporter.snapshot(
+            {inlet.inbox.name: inlet.status for inlet in self._inlets if inlet.status.sweeps}
+        )
 
     def _choose_devices(self) -> tuple[Device, ...]:
         wanted = "auto" if self._settings.devices is None else [device.id for device in self._settings.devices]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -20,6 +19,7 @@ from twofold.raster import Upscaler
 from twofold.service.making import Tools
 from twofold.service.probing import codec_limits
 from twofold.service.scratch import boot_id
+from twofold.service.turn import DeviceTurn
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ def open_tools(
         card=catalogue.resolve,
         upscaler=loaded.open,
         governor=governor,
-        device=threading.Lock(),
+        device=DeviceTurn(),
         limits=codec_limits(limits),
         boot_id=boot_id(),
         check=check,

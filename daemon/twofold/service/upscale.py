@@ -8,12 +8,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from twofold.core.codes import Code
 from twofold.core.errors import Interrupted, Reason, TwofoldError
 from twofold.core.formats import check_output
+from twofold.core.headway import Headway, headway, work_px
 from twofold.core.ignore import compile_rules
 from twofold.core.job import Intent
 from twofold.core.naming import name_beside, output_name
@@ -30,6 +31,7 @@ from twofold.service.networks import open_catalogue
 from twofold.service.paths import UPSCALE_PREFIX, StatePaths
 from twofold.service.probing import probe_file
 from twofold.service.progress import ActiveJob, Snapshot
+from twofold.service.speed import Speedometer
 from twofold.service.tools import open_tools
 
 AT_ONCE = 2
@@ -109,6 +111,8 @@ class _Run:
         self._limits = limits
         self._scratch_dir = scratch_dir
         self._active: dict[bytes, ActiveJob] = {}
+        self._worked: dict[str, float] = {}  # pixels of pictures that ended since the last snapshot
+        self._speed = Speedometer()
 
     def all(
         self, sources: Sequence[Source], watch: Callable[[Snapshot], None], stop: threading.Event
@@ -151,8 +155,13 @@ class _Run:
         folder = os.path.join(self._scratch_dir, UPSCALE_PREFIX + job_id)
         work = Work(job_id, os.fsdecode(source.path), header, chain, target, recipe.save_as, folder)
         making = Making(self._tools, work, lambda progress: self._note(source, job_id, chain, progress))
+        self._active[source.path] = ActiveJob(
+            job_id, "", source.path, headway=Headway(passes=len(chain.passes), work_px=work_px(chain))
+        )
         try:
-            return self._deliver(Outbox(source.folder), making, name, os.stat(source.path).st_mtime_ns)
+            made = self._deliver(Outbox(source.folder), making, name, os.stat(source.path).st_mtime_ns)
+            self._worked[job_id] = work_px(chain)
+            return made
         finally:
             making.remove()
 
@@ -173,28 +182,23 @@ class _Run:
 
     def _note(self, source: Source, job_id: str, chain: Chain, progress: Progress) -> None:
         self._tools.check()
-        index = min(progress.passes_done, len(chain.passes) - 1)
-        plan = progress.plan
-        self._active[source.path] = ActiveJob(
-            job_id,
-            "",
-            source.path,
-            index + 1,
-            len(chain.passes),
-            progress.fraction,
-            chain.passes[index].model,
-            "" if plan is None else "x".join(str(side) for side in plan.tiles.tile),
-            "" if plan is None else plan.device,
-        )
+        # A pass that is complete has a plan that says nothing of the one that follows.
+        plan = progress.plan if progress.plan_of == progress.passes_done else None
+        way = headway(chain, progress.passes_done, progress.fraction, plan)
+        self._active[source.path] = ActiveJob(job_id, "", source.path, progress.fraction, way)
 
     def _snapshot(self, ended: list[UpscaleResult], total: int, done: int, started_s: float) -> Snapshot:
-        active = tuple(self._active.values())
+        active, worked = tuple(self._active.values()), self._worked
+        self._worked = {}
+        self._speed.look(time.monotonic(), {job.job_id: job.headway.px for job in active}, worked)
+        active = tuple(replace(job, px_per_s=self._speed.of(job.job_id)) for job in active)
         share = (done + sum(job.fraction for job in active)) / total if total else 1.0
         elapsed_s = time.monotonic() - started_s
         return Snapshot(
             pictures_total=total,
             pictures_done=done,
             active=active,
+            px_per_s=self._speed.total(),
             eta_s=elapsed_s * (1 - share) / share if share > 0.02 else None,
             delivered=tuple((result.path, result.output) for result in ended if result.output is not None),
             failed=tuple((result.path, result.reason) for result in ended if result.reason is not None),

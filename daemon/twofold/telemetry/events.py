@@ -90,6 +90,11 @@ EVENTS: dict[str, Event] = {
     ),
     "device.lost": Event("error", "No configured device can be used; jobs stay queued.", ("text", "hint")),
     "network.loaded": Event("info", "A worker loaded a network.", ("model", "device", "seconds")),
+    # metrics
+    "metrics.served": Event("info", "Prometheus can ask for metrics at this address.", ("address",)),
+    "metrics.withheld": Event(
+        "warning", "Metrics cannot be served or written there; it is tried again.", ("where", "text")
+    ),
     # libraries
     "library.warned": Event("warning", "A library that Twofold uses warned of something.", ("logger", "text")),
     "library.failed": Event("error", "A library that Twofold uses reported an error.", ("logger", "text")),
