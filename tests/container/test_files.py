@@ -41,7 +41,6 @@ def test_what_the_image_copies_is_let_through() -> None:
 @pytest.mark.parametrize("variant", ["cpu", "gpu"])
 def test_a_service_has_no_more_than_it_needs(variant: str) -> None:
     service = compose(variant)
-    assert service["build"]["args"]["VARIANT"] == variant
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert set(service["cap_add"]) == {"CHOWN", "SETGID", "SETUID"}
@@ -55,5 +54,5 @@ def test_both_variants_differ_in_their_device_only() -> None:
     gpu.pop("deploy")
     for service in (cpu, gpu):
         service.pop("image")
-        service["build"].pop("args")
+        service["build"].pop("args", None)  # another index for torch
     assert cpu == gpu
