@@ -25,6 +25,7 @@ from twofold.intake.scan import RootSeen, ScanResult
 from twofold.intake.sweep import Sweep, sweep
 from twofold.jobs.board import Board, InboxStanding
 from twofold.jobs.ledger import Ledger
+from twofold.service.pulse import THREAD_BUDGET_S, Pulse
 
 log = structlog.get_logger()
 
@@ -63,26 +64,31 @@ class Inlet:
         # What the root was before a restart tells an unmounted share from an emptied folder.
         self._seen = _seen_before(board.volumes().get(inbox.name, ""))
         self._verdicts: dict[bytes, Verdict] = {}
+        self._pulse = Pulse(f"inbox {inbox.name}", THREAD_BUDGET_S, time.monotonic)  # nobody looks before `run`
         self.status = InletState()
 
     def dirty(self) -> None:
         """Something may have happened: look soon. Never blocks."""
         self._wake.set()
 
-    def run(self, stop: threading.Event, done: threading.Event) -> None:
-        """Sweep until `stop`; `done` is set after each sweep."""
+    def run(self, stop: threading.Event, done: threading.Event, pulse: Pulse) -> None:
+        """Sweep until `stop`; `done` is set after each sweep. `pulse` rests while the file system has the word."""
+        self._pulse = pulse
         while not stop.is_set():
             self._wake.clear()
             cpu_s = time.thread_time()
-            self.sweep_once()
+            self.sweep_once(stop)
             done.set()
             self._sleep(time.monotonic(), time.thread_time() - cpu_s, stop)
 
-    def sweep_once(self) -> None:
-        """One look: scan, settle, decide, record."""
+    def sweep_once(self, stop: threading.Event) -> None:
+        """One look: scan, settle, decide, record; a scan that ends after `stop` counts for nothing."""
         started_s = time.monotonic()
         known = self._ledger.known(self.inbox.name)
-        found = sweep(self.inbox.path, self._rules, self._tracker, known, previous=self._seen, clock=time.monotonic)
+        with self._pulse.away():
+            found = sweep(self.inbox.path, self._rules, self._tracker, known, previous=self._seen, clock=time.monotonic)
+        if stop.is_set():
+            return
         self._seen = found.found.seen
         if found.found.offline is None:
             self._record(found)
@@ -98,6 +104,7 @@ class Inlet:
     def _sleep(self, ended_s: float, cost_s: float, stop: threading.Event) -> None:
         """Until the next sweep is due; an event brings it forward."""
         while not stop.is_set():
+            self._pulse.beat()
             dirty = self._wake.is_set()
             due_s = next_scan_s(
                 ended_s,
@@ -114,9 +121,11 @@ class Inlet:
 
     def _record(self, found: Sweep) -> None:
         touched = [decision for decision in found.decisions if isinstance(decision, Touched)]
-        gone = [decision for decision in touched if not self._result_stands(decision.path)]
+        with self._pulse.away():
+            gone = [decision for decision in touched if not self._result_stands(decision.path)]
         storm = len(gone) > MAX_TOUCHED_REMADE
         for decision in found.decisions:
+            self._pulse.beat()
             if isinstance(decision, Touched) and (storm or decision not in gone):
                 self._take_in(decision.path, decision.version)
             else:
@@ -167,6 +176,7 @@ class Inlet:
     def _explain(self, verdicts: dict[bytes, Verdict]) -> None:
         """Tell why each unsettled file still waits; only what changed is written."""
         for path, verdict in verdicts.items():
+            self._pulse.beat()
             final = self._drain and verdict is Verdict.EMPTY
             if self._verdicts.get(path) is verdict and not final:
                 continue
@@ -195,7 +205,8 @@ class Inlet:
 
     def _publish(self, found: Sweep) -> None:
         before = self.status
-        state, reason = _inbox_state(found.found, self.inbox.path)
+        with self._pulse.away():
+            state, reason = _inbox_state(found.found, self.inbox.path)
         good = state is not InboxState.OFFLINE
         moving = sum(not verdict.blocked for verdict in found.verdicts.values())
         self.status = replace(before, state=state, reason=reason, sweeps=before.sweeps + 1, moving=moving)

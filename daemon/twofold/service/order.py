@@ -37,6 +37,7 @@ class WorkerOrder:
     outboxes: dict[str, Outbox]
     log_json: bool
     log_level: str
+    watchdog_s: float
     alone: bool = False
 
     @property

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twofold.core.errors import Reason
 from twofold.core.job import Job
 from twofold.core.settings import InboxSettings
 from twofold.core.states import State
+from twofold.core.status_line import status_line
 from twofold.jobs import read
 from twofold.jobs.ledger import Ledger
+from twofold.telemetry.names import display
 
 ETA_EVERY_S = 2.0
 
@@ -96,11 +98,11 @@ class Reporter:
         bad = counts.get(State.FAILED.value, 0) or counts.get(State.RETRYING.value, 0)
         return Summary(counts, 3 if bad else 0)
 
-    def line(self) -> str:
-        """One line for `systemctl status`."""
-        counts = self._counts()
-        told = [f"{count} {state}" for state, count in counts.items() if state not in ("done", "skipped") and count]
-        return ", ".join(told) or "idle"
+    def line(self, offline: Sequence[str], absent_s: Mapping[str, float], notes: Sequence[str]) -> str:
+        """One line for `systemctl status`; the arguments are those of `core.status_line`."""
+        active = [_active(job) for job in self._ledger.jobs({State.RUNNING})]
+        running = [(f"{job.inbox}/{display(job.path)}", job.fraction) for job in active]
+        return status_line(self._counts(), running, offline, absent_s, notes)
 
     def _newly_ended(self) -> list[Job]:
         found = self._ledger.ended_since(self._since)
