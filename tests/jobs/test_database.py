@@ -13,7 +13,8 @@ from tests.jobs.samples import NOW, Standing, enqueue, new_job
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.jobs import migrations, schema
-from twofold.jobs.database import open_engine, prepare_database, refuse_filesystem, writing
+from twofold.jobs.backlogs import Backlogs
+from twofold.jobs.database import backup_path, open_engine, prepare_database, refuse_filesystem, writing
 
 
 @pytest.mark.parametrize("fstype", ["nfs4", "cifs", "9p", "fuse.sshfs", "fuse.mergerfs", "fuseblk"])
@@ -52,7 +53,15 @@ def test_preparing_again_changes_nothing(state: Standing) -> None:
 
 def test_the_tables_that_statements_name_are_those_of_the_migrations(state: Standing) -> None:
     inspector = sa.inspect(state.engine)
-    for table in (schema.file, schema.reservation, schema.inbox, schema.device, schema.speed):
+    for table in (
+        schema.file,
+        schema.reservation,
+        schema.inbox,
+        schema.device,
+        schema.pause,
+        schema.backlog,
+        schema.speed,
+    ):
         assert [column.name for column in table.columns] == [c["name"] for c in inspector.get_columns(table.name)]
 
 
@@ -81,6 +90,28 @@ def test_a_newer_ledger_is_left_untouched(tmp_path: Path, journal: str) -> None:
         prepare_database(str(path), NOW)
     assert caught.value.code is Code.STATE_NEWER
     assert path.read_bytes() == before
+
+
+def test_an_older_ledger_is_migrated_and_a_copy_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", [("schema_version", "1"), ("created", "5")])
+        for statement in migrations.MIGRATIONS[0]:
+            connection.execute(statement)
+        connection.execute(
+            "INSERT INTO inbox VALUES ('photos', ?, ?, '', 'ok', NULL, 'events', 60, 7, '{}')", (b"/in", b"/out")
+        )
+        connection.commit()
+    prepare_database(str(path), NOW)
+    with closing(sqlite3.connect(backup_path(str(path), 1))) as copy:
+        assert copy.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() == ("1",)
+    engine = open_engine(str(path))
+    known = Backlogs(engine).get("photos", b"/in")
+    assert known is not None
+    assert (known.verdict, known.complete) == ("process", True)  # what lay there is no first backlog any more
+    assert Backlogs(engine).get("photos", b"/elsewhere") is None
+    engine.dispose()
 
 
 def test_a_file_that_is_no_database_is_left_untouched(tmp_path: Path) -> None:

@@ -95,5 +95,6 @@ def _inbox(name: str, section: InboxSection, recipe: str, folder: str, home: str
         priority=section.priority,
         originals="keep",  # rules.py refuses the others
         on_exists=section.on_exists,
+        outbox_keep_free_bytes=section.outbox_keep_free,
         ignore=tuple(section.ignore),
     )

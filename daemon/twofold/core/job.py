@@ -63,7 +63,8 @@ class Output:
 class Job:
     """A row of the `file` table.
 
-    Paths are bytes relative to their inbox or outbox; times are seconds since the epoch.
+    Paths are bytes relative to their inbox or outbox; times are seconds since the epoch. `after` says what followed the
+    end (the original's turn, notes, hooks), `best_effort` that the delivering rename could not refuse to clobber.
     """
 
     id: str
@@ -91,6 +92,9 @@ class Job:
     started: float | None = None
     finished: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    dismissed: bool = False
+    after: dict[str, Any] = field(default_factory=dict)
+    best_effort: bool = False
 
     @property
     def workflow_id(self) -> str:

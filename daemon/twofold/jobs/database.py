@@ -14,7 +14,7 @@ from dbos import DBOS
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.jobs import schema
-from twofold.jobs.migrations import refuse_newer
+from twofold.jobs.migrations import SCHEMA_VERSION, refuse_newer
 from twofold.jobs.read_only import open_read_only, schema_version
 
 BUSY_TIMEOUT_MS: Final = 30_000
@@ -44,12 +44,16 @@ def refuse_filesystem(fstype: str, *, fuse_ok: bool = False) -> None:
 
 
 def prepare_database(path: str, now: float) -> None:
-    """Create or migrate the file: WAL first, then our tables, then those of DBOS. A newer ledger is left untouched.
+    """Create or migrate the file: WAL first, then our tables, then those of DBOS. A newer ledger is left untouched, of
+    an older one a copy is kept beside it.
 
     Called once by the process that owns the state directory. Raises TwofoldError(STATE_NEWER | STATE_DAMAGED).
     """
     try:
-        refuse_newer(_version_untouched(path))
+        version = _version_untouched(path)
+        refuse_newer(version)
+        if 0 < version < SCHEMA_VERSION:
+            _copy(path, backup_path(path, version))
         with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000)) as connection:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
@@ -64,6 +68,19 @@ def prepare_database(path: str, now: float) -> None:
         DBOS.migrate(engine.url.render_as_string())
     finally:
         engine.dispose()
+
+
+def backup_path(path: str, version: int) -> str:
+    """Where the ledger of an earlier schema is kept, for the way back to the version that wrote it."""
+    return f"{path}.schema-{version}"
+
+
+def _copy(path: str, target: str) -> None:
+    """A consistent copy, whole or not at all; an earlier one is replaced, since the ledger has moved on since."""
+    unfinished = f"{target}.tmp"
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as copy:
+        source.backup(copy)
+    os.replace(unfinished, target)
 
 
 def _version_untouched(path: str) -> int:

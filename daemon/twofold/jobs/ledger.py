@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ from twofold.core.lookahead import Candidate
 from twofold.core.reconcile import Known
 from twofold.core.states import State
 from twofold.jobs.database import writing
+from twofold.jobs.pauses import is_paused, parked
 from twofold.jobs.row import (
     inode_of,
     intent_text,
@@ -23,13 +24,26 @@ from twofold.jobs.row import (
     pictures_of,
     pictures_text,
     reason_text,
-    row_of,
     version_columns,
 )
-from twofold.jobs.schema import file
-from twofold.jobs.transition import ACTIVE, OPEN, UNFINISHED, end, fetch, has_code, in_states, is_active, renew
+from twofold.jobs.schema import backlog, file
+from twofold.jobs.transition import (
+    ACTIVE,
+    OPEN,
+    UNFINISHED,
+    batched,
+    end,
+    fetch,
+    has_code,
+    in_states,
+    is_active,
+    observe,
+    renew,
+    turns,
+)
 
 JOBS_AT_ONCE: Final = 1000
+OBSERVED_AT_ONCE: Final = 500
 
 
 class Demand(NamedTuple):
@@ -102,6 +116,17 @@ class Ledger:
         with self.engine.connect() as connection:
             return [Candidate(*row) for row in connection.execute(query)]
 
+    def settled_under_other(self, inbox: str, recipe_hash: str, *, limit: int = JOBS_AT_ONCE) -> list[Job]:
+        """Files of an inbox that ended by themselves under another recipe."""
+        query = sa.select(file).where(
+            file.c.inbox == inbox,
+            file.c.current == 1,
+            file.c.recipe_hash != recipe_hash,
+            in_states({State.DONE, State.SKIPPED, State.FAILED}),
+        )
+        with self.engine.connect() as connection:
+            return [job_of(row) for row in connection.execute(query.limit(limit)).mappings()]
+
     def spooled(self) -> tuple[int, int]:
         """Files whose copies lie in the spool, and their bytes."""
         query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(file.c.size), 0)).where(
@@ -121,6 +146,11 @@ class Ledger:
         query = sa.select(file).where(file.c.finished >= since).order_by(file.c.finished)
         with self.engine.connect() as connection:
             return [job_of(row) for row in connection.execute(query).mappings()]
+
+    def turns(self) -> tuple[int | None, dict[str, int]]:
+        """The lowest turn of all jobs in the queue or in work (None where there is none), and each inbox's highest."""
+        with self.engine.connect() as connection:
+            return turns(connection)
 
     def unfinished_ids(self) -> set[str]:
         """Ids of all jobs of which something is still to be expected: what they left on disk is theirs."""
@@ -163,22 +193,31 @@ class Ledger:
         False where this very version is known under this recipe. An unfinished older version ends as cancelled;
         a file that had vanished and is back unchanged starts again.
         """
-        others = (file.c.inbox == job.inbox, file.c.path == job.path, file.c.id != job.id)
-        with writing(self.engine) as connection:
-            same = connection.execute(sa.select(file.c.state).where(file.c.id == job.id)).scalar()
-            connection.execute(sa.update(file).where(*others, file.c.current == 1).values(current=0))
-            for older in connection.execute(sa.select(file.c.id).where(*others, in_states(OPEN))).scalars().all():
-                superseded = Reason(Code.CHANGED, "a newer version of the file took its place")
-                end(connection, older, State.CANCELLED, superseded, now)
-            if same is None:
-                values = row_of(replace(job, created=now)) | {"volume": volume, "current": 1}
-                connection.execute(sa.insert(file).values(values))
-                return True
-            connection.execute(sa.update(file).where(file.c.id == job.id).values(current=1))
-            if same != State.VANISHED.value:
-                return False
-            renew(connection, job.id, job.state, job.reason)
-            return True
+        return bool(self.observe_all([job], now, volume=volume))
+
+    def observe_all(self, jobs: Iterable[Job], now: float, *, volume: str = "") -> list[Job]:
+        """Observe many files, some hundreds to a transaction; those that are new."""
+        fresh: list[Job] = []
+        for chunk in batched(jobs, OBSERVED_AT_ONCE):
+            with writing(self.engine) as connection:
+                fresh.extend(job for job in chunk if observe(connection, job, now, volume))
+        return fresh
+
+    def settle_all(self, inbox: str, files: Iterable[tuple[bytes, FileVersion]]) -> None:
+        """Complete files may be read now, in this version; some hundreds to a transaction, in the order given."""
+        reason = reason_text(Reason(Code.BACKLOG, Code.BACKLOG.meaning))
+        self._update_waiting(inbox, ((path, {**version_columns(version), "reason": reason}) for path, version in files))
+
+    def explain_all(self, inbox: str, reasons: Iterable[tuple[bytes, Reason]]) -> None:
+        """Why each of these files still waits."""
+        self._update_waiting(inbox, ((path, {"reason": reason_text(reason)}) for path, reason in reasons))
+
+    def _update_waiting(self, inbox: str, changes: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
+        for chunk in batched(changes, OBSERVED_AT_ONCE):
+            with writing(self.engine) as connection:
+                for path, values in chunk:
+                    mine = (file.c.inbox == inbox, file.c.path == path, file.c.current == 1)
+                    connection.execute(sa.update(file).where(*mine, in_states({State.WAITING})).values(values))
 
     def record_version(self, job_id: str, version: FileVersion) -> None:
         """Take in the stat that a file settled on, or that a mere touch gave it."""
@@ -195,20 +234,25 @@ class Ledger:
         return self._update(job_id, {State.WAITING}, state=State.HELD.value, reason=reason_text(reason))
 
     def release(self, inbox: str) -> int:
-        """Let every held file of an inbox go on; the number of files."""
-        reason = Reason(Code.BACKLOG, Code.BACKLOG.meaning)
+        """Let every held file of an inbox go on; the number of files. Each has yet to be seen to be complete."""
+        reason = Reason(Code.SETTLING, Code.SETTLING.meaning)
         query = sa.update(file).where(file.c.inbox == inbox, in_states({State.HELD}))
         with writing(self.engine) as connection:
+            connection.execute(sa.update(backlog).where(backlog.c.inbox == inbox).values(verdict="process"))
             return connection.execute(query.values(state=State.WAITING.value, reason=reason_text(reason))).rowcount
 
     # --- in the worker
 
     def start(self, job_id: str, generation: int, worker: str, now: float) -> bool:
-        """The worker takes the job up (again); False where it is cancelled, done, or another generation's."""
+        """The worker takes the job up (again); False where it is cancelled, done, paused, or another generation's."""
+        columns = (file.c.inbox, file.c.state, file.c.worker, file.c.started)
         with writing(self.engine) as connection:
-            query = sa.select(file.c.state, file.c.worker, file.c.started).where(is_active(job_id, generation))
-            row = connection.execute(query).first()
+            row = connection.execute(sa.select(*columns).where(is_active(job_id, generation))).first()
             if row is None:
+                return False
+            if row.state == State.QUEUED.value and is_paused(connection, row.inbox, now):
+                # It was queued while the pause began.
+                connection.execute(sa.update(file).where(file.c.id == job_id).values(parked()))
                 return False
             if row.state != State.RUNNING.value or row.worker != worker:
                 started = now if row.started is None else row.started
@@ -258,7 +302,9 @@ class Ledger:
         """What the delivery is about to rename; written before it does."""
         return self._update(job_id, OPEN, intent=intent_text(intent))
 
-    def record_delivered(self, job_id: str, output: Output, seconds: dict[str, float], now: float) -> bool:
+    def record_delivered(
+        self, job_id: str, output: Output, seconds: dict[str, float], now: float, *, best_effort: bool = False
+    ) -> bool:
         """The result is in place: done. True also where it was recorded before, since a delivery may run twice."""
         delivered: dict[str, Any] = {
             "output_path": output.path,
@@ -266,6 +312,7 @@ class Ledger:
             "output_size": output.size,
             "output_mtime_ns": output.mtime_ns,
             "seconds": json.dumps(seconds),
+            "best_effort": int(best_effort),
         }
         with writing(self.engine) as connection:
             if end(connection, job_id, State.DONE, None, now, **delivered):

@@ -84,6 +84,37 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             PRIMARY KEY (network, device)
         )""",
     ),
+    (
+        # A person's word on a job that ended badly: seen, needs nothing more.
+        "ALTER TABLE file ADD COLUMN dismissed INTEGER NOT NULL DEFAULT 0",
+        # What follows an end (the original's turn, notes, hooks) is still to be done; then what came of it.
+        "ALTER TABLE file ADD COLUMN owed INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE file ADD COLUMN after TEXT",
+        # The rename could have replaced somebody's file: no original is removed for such a result.
+        "ALTER TABLE file ADD COLUMN best_effort INTEGER NOT NULL DEFAULT 0",
+        # The place of a queued job among those of its priority (core.lookahead.turn_of).
+        "ALTER TABLE file ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX file_owed ON file (finished) WHERE owed = 1",
+        "CREATE INDEX file_finished ON file (finished)",
+        """CREATE TABLE pause (
+            inbox TEXT PRIMARY KEY,
+            until REAL,
+            release_gpu INTEGER NOT NULL,
+            since REAL NOT NULL
+        )""",
+        """CREATE TABLE backlog (
+            inbox TEXT PRIMARY KEY,
+            path BLOB NOT NULL,
+            verdict TEXT NOT NULL,
+            complete INTEGER NOT NULL,
+            files INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            forecast TEXT,
+            decided REAL NOT NULL
+        )""",
+        # Folders that an earlier version watched have no first backlog any more.
+        "INSERT INTO backlog SELECT name, path, 'process', 1, 0, 0, NULL, 0 FROM inbox WHERE last_scan IS NOT NULL",
+    ),
 )
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 

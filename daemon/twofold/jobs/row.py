@@ -23,7 +23,7 @@ class Row(Protocol):
 
 
 def row_of(job: Job) -> dict[str, Any]:
-    """The column values of a job; `volume` and `current` are the ledger's."""
+    """The column values of a job; `volume`, `current` and `owed` are the ledger's."""
     output = job.output
     return {
         "id": job.id,
@@ -54,6 +54,9 @@ def row_of(job: Job) -> dict[str, Any]:
         "started": job.started,
         "finished": job.finished,
         "seconds": json.dumps(job.seconds),
+        "dismissed": int(job.dismissed),
+        "after": json.dumps(job.after) if job.after else None,
+        "best_effort": int(job.best_effort),
     }
 
 
@@ -88,6 +91,9 @@ def job_of(row: Row) -> Job:
         started=row["started"],
         finished=row["finished"],
         seconds=json.loads(row["seconds"]),
+        dismissed=bool(row["dismissed"]),
+        after=json.loads(row["after"]) if row["after"] else {},
+        best_effort=bool(row["best_effort"]),
     )
 
 

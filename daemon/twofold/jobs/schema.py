@@ -17,7 +17,7 @@ file = _table(
     *("id", "inbox", "path", "volume", "size", "mtime_ns", "ctime_ns", "inode", "current", "state", "reason"),
     *("recipe", "recipe_hash", "generation", "attempts", "deaths", "alone", "priority", "next_at", "boot_id"),
     *("sha256", "pictures", "reserved", "intent", "output_path", "output_sha256", "output_size", "output_mtime_ns"),
-    *("worker", "created", "started", "finished", "seconds"),
+    *("worker", "created", "started", "finished", "seconds", "dismissed", "owed", "after", "best_effort", "turn"),
 )
 reservation = _table("reservation", "outbox", "key", "job_id")
 inbox = _table(
@@ -25,6 +25,8 @@ inbox = _table(
     *("name", "path", "outbox", "volume", "state", "reason", "mode", "scan_every_s", "last_scan", "ignored"),
 )
 device = _table("device", "id", "name", "kind", "total_bytes", "free_bytes", "worker", "updated")
+pause = _table("pause", "inbox", "until", "release_gpu", "since")
+backlog = _table("backlog", "inbox", "path", "verdict", "complete", "files", "bytes", "forecast", "decided")
 speed = _table("speed", "network", "device", "px_per_s", "updated")
 
 

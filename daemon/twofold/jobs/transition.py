@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
 from twofold.core.codes import Code
 from twofold.core.errors import Reason, TwofoldError
+from twofold.core.job import Job
 from twofold.core.states import State
-from twofold.jobs.row import reason_text
+from twofold.jobs.row import reason_text, row_of
 from twofold.jobs.schema import file, reservation
 
+T = TypeVar("T")
+
+SUPERSEDED: Final = "a newer version of the file took its place"
 ACTIVE: Final = frozenset({State.QUEUED, State.RUNNING})
 UNFINISHED: Final = ACTIVE | {State.WAITING, State.RETRYING}
 # A held file can still vanish, be cancelled or be let go.
@@ -40,6 +46,38 @@ def fetch(connection: sa.Connection, job_id: str) -> sa.RowMapping:
     return row
 
 
+def observe(connection: sa.Connection, job: Job, now: float, volume: str) -> bool:
+    """Write a new version of a file; False where this very version is known (see Ledger.observe)."""
+    others = (file.c.inbox == job.inbox, file.c.path == job.path, file.c.id != job.id)
+    same = connection.execute(sa.select(file.c.state).where(file.c.id == job.id)).scalar()
+    connection.execute(sa.update(file).where(*others, file.c.current == 1).values(current=0))
+    for older in connection.execute(sa.select(file.c.id).where(*others, in_states(OPEN))).scalars().all():
+        end(connection, older, State.CANCELLED, Reason(Code.CHANGED, SUPERSEDED), now)
+    if same is None:
+        values = row_of(replace(job, created=now)) | {"volume": volume, "current": 1, "owed": 0}
+        connection.execute(sa.insert(file).values(values))
+        return True
+    connection.execute(sa.update(file).where(file.c.id == job.id).values(current=1))
+    if same != State.VANISHED.value:
+        return False
+    renew(connection, job.id, job.state, job.reason)
+    return True
+
+
+def turns(connection: sa.Connection) -> tuple[int | None, dict[str, int]]:
+    """The lowest turn of all jobs in the queue or in work (None where there is none), and each inbox's highest."""
+    query = sa.select(file.c.inbox, sa.func.min(file.c.turn), sa.func.max(file.c.turn)).where(in_states(ACTIVE))
+    rows = connection.execute(query.group_by(file.c.inbox)).all()
+    return min((low for _, low, _ in rows), default=None), {inbox: high for inbox, _, high in rows}
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of at most `size`."""
+    left = iter(items)
+    while chunk := list(islice(left, size)):
+        yield chunk
+
+
 def end(
     connection: sa.Connection,
     job_id: str,
@@ -64,6 +102,8 @@ def end(
         "next_at": None,
         "worker": None,
         "alone": 0,
+        "owed": 1,
+        "after": None,
         **values,
     }
     if connection.execute(query.values(final)).rowcount == 0:
@@ -89,5 +129,7 @@ def renew(connection: sa.Connection, job_id: str, state: State, reason: Reason |
         "worker": None,
         "started": None,
         "finished": None,
+        "dismissed": 0,
+        "owed": 0,
     }
     connection.execute(sa.update(file).where(file.c.id == job_id).values(values))
