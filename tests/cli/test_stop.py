@@ -1,7 +1,9 @@
-"""Ctrl-C and SIGTERM, sent to real processes."""
+"""Ctrl-C, SIGTERM and SIGHUP, sent to real processes."""
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -44,6 +46,39 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode in (130, -signal.SIGINT)
+
+
+RELOADING = """
+from twofold.cli.stop import StopSignals
+
+with StopSignals(reload=True) as signals:
+    print("ready", flush=True)
+    for _ in range(100):
+        if signals.event.wait(0.1) or signals.hangup.is_set():
+            break
+    with open("seen", "w") as seen:
+        print("stop" if signals.event.is_set() else "reload" if signals.hangup.is_set() else "nothing", file=seen)
+"""
+
+
+def test_sighup_asks_for_a_reload(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", RELOADING], cwd=tmp_path, env=environment(tmp_path), stdout=-1)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=20)
+    assert (tmp_path / "seen").read_text() == "reload\n"
+
+
+def test_a_terminal_that_is_closed_ends_the_service_as_ever(tmp_path: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execve(sys.executable, [sys.executable, "-c", RELOADING], environment(tmp_path))
+    assert os.read(terminal, 100) == b"ready\r\n"
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    assert (tmp_path / "seen").read_text() == "stop\n"
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from twofold.cli.options import ConfigOption, JsonOption, VerboseOption
 from twofold.cli.progress import Outcomes, choose_show, watching
 from twofold.cli.settings import load_settings
 from twofold.cli.status import held_text
-from twofold.cli.stop import StopSignals
+from twofold.cli.stop import StopSignals, leave_behind
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.states import State
@@ -33,7 +34,8 @@ MAX_LEFT_SHOWN = 10
 def run(config: ConfigOption = None) -> None:
     """Watch the inboxes and enlarge what is dropped there, until stopped.
 
-    Ctrl-C and SIGTERM end it cleanly: running work is kept and goes on at the next start.
+    Ctrl-C and SIGTERM end it cleanly: running work is kept and goes on at the next start. SIGHUP reads the
+    configuration again; where that has mistakes, the one before holds.
     """
     settings = load_settings(config)
     import structlog
@@ -44,9 +46,12 @@ def run(config: ConfigOption = None) -> None:
     configure(sys.stderr)
     log = structlog.get_logger()
     log.info("config.loaded", source=settings.source, inboxes=list(settings.inboxes), recipes=list(settings.recipes))
-    with StopSignals() as signals:
-        run_service(settings, stop=signals.event)
-    raise typer.Exit(signals.exit_code(otherwise=0))
+    faulthandler.enable()  # a watchdog's SIGABRT leaves in the log where every thread was
+    with StopSignals(reload=True) as signals:
+        run_service(settings, stop=signals.event, hangup=signals.hangup, reread=lambda: load_settings(config))
+    status = signals.exit_code(otherwise=0)
+    leave_behind(status)
+    raise typer.Exit(status)
 
 
 def once(config: ConfigOption = None, as_json: JsonOption = False, verbose: VerboseOption = False) -> None:

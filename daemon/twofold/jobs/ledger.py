@@ -158,8 +158,9 @@ class Ledger:
             return set(connection.execute(sa.select(file.c.id).where(in_states(OPEN))).scalars())
 
     def counts(self) -> dict[str, dict[State, int]]:
-        """Current files by inbox and state."""
-        query = sa.select(file.c.inbox, file.c.state, sa.func.count()).where(file.c.current == 1)
+        """Current files by inbox and state, without those that somebody dismissed."""
+        noted = (file.c.current == 1, file.c.dismissed == 0)
+        query = sa.select(file.c.inbox, file.c.state, sa.func.count()).where(*noted)
         found: dict[str, dict[State, int]] = {}
         with self.engine.connect() as connection:
             for inbox, state, count in connection.execute(query.group_by(file.c.inbox, file.c.state)):

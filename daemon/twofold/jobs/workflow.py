@@ -83,17 +83,19 @@ class Worker:
         idle_exit_s: float,
         alone: bool = False,
         stop_timeout_s: float = STOP_TIMEOUT_S,
+        tick: Callable[[], None] = lambda: None,
     ) -> WorkerExit:
         """Serve the queue; `alone` serves, one at a time, the jobs that must have a worker to themselves.
 
         Returns "idle" after `idle_exit_s` without work, "stopped" once `stop` is set and every job has reached a
         checkpoint, and "stuck" where one did not in time (the caller should leave the process at once;
-        like after a kill, the job goes on in the next worker).
+        like after a kill, the job goes on in the next worker). `tick` is called every POLL_S.
         """
         self._launch(ALONE_QUEUE if alone else SHARED_QUEUE)
         try:
             idle_exit_s = max(idle_exit_s, SHORTEST_IDLE_S)
             while not stop.wait(POLL_S):
+                tick()
                 if self._activity.idle_s() >= idle_exit_s:
                     return "idle"
             self._closing.set()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import structlog
@@ -47,6 +47,8 @@ READY_PER_THREAD = 2
 
 RECHECK_S = 30.0
 """Files that wait for a network, a folder or space are looked at again this often."""
+
+CLOSE_TIMEOUT_S = 10.0
 
 RECHECKED = frozenset({*WAITING, Code.READ_FAILED})
 
@@ -102,8 +104,9 @@ class Admission:
             future.add_done_callback(lambda _: done())
 
     def close(self) -> None:
-        """Wait for the files in hand, which `stop` has cut short."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Wait for the files in hand, which `stop` has cut short; one on a share that hangs is left behind."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        wait((future for _, future in self._in_hand.values()), CLOSE_TIMEOUT_S)
 
     def _choose(self, *, recheck: bool) -> list[Candidate]:
         paused = {pause.inbox for pause in self._pauses.standing(time.time())}

@@ -15,6 +15,7 @@ from typing import IO
 import structlog
 
 from twofold.core.job import Job
+from twofold.core.pulse import Pace
 from twofold.core.states import State
 from twofold.device.inventory import Device, memory_probe
 from twofold.jobs.board import Board, DeviceStanding
@@ -23,7 +24,9 @@ from twofold.jobs.liveness import worker_ended
 from twofold.jobs.pauses import Pauses
 from twofold.jobs.queue import JobQueue
 from twofold.service.admission import say_ended
+from twofold.service.lifeline import Lifeline
 from twofold.service.order import WorkerOrder
+from twofold.service.pulse import Pulse, Watchdog
 
 log = structlog.get_logger()
 
@@ -37,12 +40,22 @@ STOP_TIMEOUT_S = 25.0
 """A worker reaches a checkpoint within a batch; after this it is killed, which costs no more than that batch."""
 
 
+DRAIN_TICK_S = 0.5
+START_BUDGET_S = 60.0
+"""Until a worker's first sign: its libraries may come from a slow disk."""
+KILL_WAIT_S = 2.0
+"""A killed process is gone at once, or it hangs in the kernel: then the watchdog stays unfed."""
+
+
 @dataclass(slots=True)
 class Post:
     """One device, and the worker on it, if any."""
 
     device: Device
     process: subprocess.Popen[bytes] | None = None
+    lifeline: Lifeline | None = None
+    pulse: Pulse | None = None
+    frozen: bool = False
     alone: bool = False
     since: float = 0.0
     deaths_in_a_row: int = 0
@@ -53,6 +66,11 @@ class Post:
     @property
     def worker_id(self) -> str:
         return f"local/{self.device.id}"
+
+    @property
+    def name(self) -> str:
+        """How the watchdog calls the worker."""
+        return f"worker {self.device.id}"
 
 
 class Crew:
@@ -65,6 +83,8 @@ class Crew:
         ledger: Ledger,
         queue: JobQueue,
         board: Board,
+        watchdog: Watchdog,
+        pace: Pace,
         *,
         bury: Callable[[Job], None],
         forward: bool,
@@ -80,6 +100,8 @@ class Crew:
         self._pauses = Pauses(queue.engine)
         self._queue = queue
         self._board = board
+        self._watchdog = watchdog
+        self._pace = pace
         self._bury = bury
         self._forward = forward
 
@@ -106,9 +128,19 @@ class Crew:
         """True where every device's workers die as soon as they start."""
         return all(post.deaths_in_a_row >= HOPELESS_DEATHS for post in self._posts)
 
+    def listen(self) -> None:
+        """Feel the pulse of every worker; to be called before anybody judges it."""
+        for post in self._posts:
+            if post.lifeline is not None and post.pulse is not None and post.lifeline.felt():
+                post.pulse.beat(budget_s=self._pace.worker_budget_s)
+
     def tend(self) -> bool:
-        """Reap what ended, queue what is due, start what is needed; True where a worker came or went."""
+        """Reap what ended, queue what is due, start what is needed; True where a worker came or went.
+
+        A worker that gives no sign for too long is killed first: what it had in work goes on in the next one.
+        """
         changed = False
+        self._kill_frozen()
         for post in self._posts:
             if post.process is not None and post.process.poll() is not None:
                 self._reap(post, died=post.process.returncode != 0)
@@ -148,8 +180,8 @@ class Crew:
             )
             self._board.record_device(standing, time.time())
 
-    def stop(self) -> None:
-        """Ask every worker for a checkpoint, and wait for it."""
+    def stop(self, tick: Callable[[], None]) -> None:
+        """Ask every worker for a checkpoint, and wait for it; `tick` is called meanwhile, every DRAIN_TICK_S."""
         running = [post for post in self._posts if post.process is not None]
         for post in running:
             assert post.process is not None  # noqa: S101
@@ -157,12 +189,22 @@ class Crew:
         deadline_s = time.monotonic() + STOP_TIMEOUT_S
         for post in running:
             assert post.process is not None  # noqa: S101
-            try:
-                post.process.wait(max(0.1, deadline_s - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            while post.process.poll() is None and time.monotonic() < deadline_s:
+                tick()
+                _wait(post.process, DRAIN_TICK_S)
+            if post.process.poll() is None:
                 post.process.kill()
                 post.process.wait()
             self._reap(post, died=False)
+
+    def _kill_frozen(self) -> None:
+        frozen = self._watchdog.late(grace_s=self._pace.grace_s)
+        for post in self._posts:
+            if post.process is not None and post.name in frozen and not post.frozen and post.process.poll() is None:
+                log.error("worker.frozen", device=post.device.id, pid=post.process.pid)
+                post.frozen = True
+                post.process.kill()
+                _wait(post.process, KILL_WAIT_S)
 
     def _start(self, post: Post, *, alone: bool) -> None:
         environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
@@ -171,12 +213,15 @@ class Crew:
         if post.device.kind == "cuda":
             # The worker sees this one GPU: NVML's order and CUDA's may differ, UUIDs do not.
             environment["CUDA_VISIBLE_DEVICES"] = post.device.id
+        lifeline = Lifeline()
         process = subprocess.Popen(
-            [sys.executable, "-m", "twofold.service.worker"],
+            [sys.executable, "-m", "twofold.service.worker", str(lifeline.theirs)],
             stdin=subprocess.PIPE,
+            pass_fds=(lifeline.theirs,),
             stderr=subprocess.PIPE if self._forward else None,
             env=environment,
         )
+        lifeline.started()
         assert process.stdin is not None  # noqa: S101
         try:
             process.stdin.write(self._order(post.device, alone).to_json().encode() + b"\n")
@@ -187,12 +232,18 @@ class Crew:
             threading.Thread(target=_pass_on, args=(process.stderr,), daemon=True).start()
         post.process, post.alone, post.since = process, alone, time.time()
         post.starts += 1
+        post.lifeline = lifeline
+        post.pulse = self._watchdog.register(post.name, max(START_BUDGET_S, self._pace.worker_budget_s))
         log.info("worker.started", device=post.device.id, pid=process.pid, alone=alone)
 
     def _reap(self, post: Post, *, died: bool) -> None:
         process = post.process
         assert process is not None  # noqa: S101
-        post.process, post.alone = None, False
+        post.process, post.alone, post.frozen, post.pulse = None, False, False, None
+        self._watchdog.forget(post.name)
+        if post.lifeline is not None:
+            post.lifeline.close()
+            post.lifeline = None
         if process.stdin is not None:
             process.stdin.close()
         ended = worker_ended(self._queue, post.worker_id, time.time(), died=died)
@@ -218,6 +269,13 @@ class Crew:
             job = self._ledger.get(job_id)
             say_ended(job, State.FAILED, job.reason)
             self._bury(job)
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> None:
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        pass  # the caller looks again
 
 
 def _status_text(returncode: int) -> str:

@@ -18,6 +18,7 @@ from twofold.jobs.ledger import Ledger
 from twofold.jobs.oldest import first_seen
 from twofold.jobs.read import status_json
 from twofold.service.endings import Endings
+from twofold.service.pulse import Pulse
 from twofold.telemetry.metrics import Standing, families
 from twofold.telemetry.totals import Totals
 
@@ -72,11 +73,13 @@ class Exporter:
         """What the last look gave (prometheus_client's Collector): a scrape costs no look at the ledger."""
         return self._families
 
-    def run(self, stop: threading.Event) -> None:
-        """Look and tell until `stop`."""
+    def run(self, stop: threading.Event, pulse: Pulse) -> None:
+        """Look and tell until `stop`. The pulse beats for the looks; where figures are written may be a share."""
+        pulse.rest()
         while not stop.is_set():
             started_s = time.monotonic()
-            self._look()
+            with pulse.at_work():
+                self._look()
             self._serve(started_s)
             if started_s >= self._write_due_s:
                 self._write_due_s = started_s + (BUSY_WRITE_EVERY_S if self._busy else IDLE_WRITE_EVERY_S)

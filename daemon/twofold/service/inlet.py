@@ -27,11 +27,15 @@ from twofold.intake.sweep import Sweep, sweep
 from twofold.jobs.board import Board, InboxStanding
 from twofold.jobs.ledger import Ledger
 from twofold.service.first_look import FirstLook
+from twofold.service.pulse import THREAD_BUDGET_S, Pulse
 
 log = structlog.get_logger()
 
 MAX_TOUCHED_REMADE = 20
 """More finished files than this with only their ctime changed, in one sweep, are an attribute storm and no drops."""
+
+ROW_BUDGET_S = 0.02
+"""What the watchdog allows for one row that a sweep writes; a first backlog may be a million, in one transaction."""
 
 NAP_S = 0.5
 """How long a sleeping inlet may take to notice that the service stops."""
@@ -76,31 +80,40 @@ class Inlet:
         # What the root was before a restart tells an unmounted share from an emptied folder.
         self._seen = _seen_before(board.volumes().get(inbox.name, ""))
         self._verdicts: dict[bytes, Verdict] = {}
+        self._pulse = Pulse(f"inbox {inbox.name}", THREAD_BUDGET_S, time.monotonic)  # nobody looks before `run`
         self.status = InletState()
 
     def dirty(self) -> None:
         """Something may have happened: look soon. Never blocks."""
         self._wake.set()
 
-    def run(self, stop: threading.Event, done: threading.Event) -> None:
-        """Sweep until `stop`; `done` is set after each sweep."""
+    def run(self, stop: threading.Event, done: threading.Event, pulse: Pulse) -> None:
+        """Sweep until `stop`; `done` is set after each sweep. `pulse` rests while the file system has the word."""
+        self._pulse = pulse
         while not stop.is_set():
             self._wake.clear()
             cpu_s = time.thread_time()
-            self.sweep_once()
+            self.sweep_once(stop)
             done.set()
             self._sleep(time.monotonic(), time.thread_time() - cpu_s, stop)
 
-    def sweep_once(self) -> None:
-        """One look: scan, settle, decide, record."""
+    def sweep_once(self, stop: threading.Event) -> None:
+        """One look: scan, settle, decide, record; a scan that ends after `stop` counts for nothing."""
         started_s = time.monotonic()
         known = self._ledger.known(self.inbox.name)
-        found = sweep(self.inbox.path, self._rules, self._tracker, known, previous=self._seen, clock=time.monotonic)
+        with self._pulse.away():
+            found = sweep(self.inbox.path, self._rules, self._tracker, known, previous=self._seen, clock=time.monotonic)
+        if stop.is_set():
+            return
         self._seen = found.found.seen
         if found.found.offline is None:
+            rows = len(found.decisions) + len(found.verdicts)
+            self._pulse.beat(budget_s=THREAD_BUDGET_S + rows * ROW_BUDGET_S)
             self._record(found, known)
+            self._pulse.beat(budget_s=THREAD_BUDGET_S)
         self._publish(found, time.monotonic() - started_s)
-        self._first_look.announce()
+        with self._pulse.away():
+            self._first_look.announce()
         log.debug(
             "inbox.scanned",
             inbox=self.inbox.name,
@@ -112,6 +125,7 @@ class Inlet:
     def _sleep(self, ended_s: float, cost_s: float, stop: threading.Event) -> None:
         """Until the next sweep is due; an event brings it forward."""
         while not stop.is_set():
+            self._pulse.beat()
             if self._first_look.released():
                 self._wake.set()
             dirty = self._wake.is_set()
@@ -130,7 +144,8 @@ class Inlet:
 
     def _record(self, found: Sweep, known: dict[bytes, Known]) -> None:
         touched = [decision for decision in found.decisions if isinstance(decision, Touched)]
-        gone = [decision for decision in touched if not self._result_stands(decision.path)]
+        with self._pulse.away():
+            gone = [decision for decision in touched if not self._result_stands(decision.path)]
         storm = len(gone) > MAX_TOUCHED_REMADE
         self._observe(found.decisions, known)
         self._settle([decision for decision in found.decisions if isinstance(decision, Settled)])
@@ -146,7 +161,8 @@ class Inlet:
 
     def _observe(self, decisions: list[Decision], known: dict[bytes, Known]) -> None:
         """Write the rows of new and changed files; a first backlog may be held, and held files stay so."""
-        fate, code = self._first_look.fate([decision for decision in decisions if isinstance(decision, New)])
+        with self._pulse.away():
+            fate, code = self._first_look.fate([decision for decision in decisions if isinstance(decision, New)])
         held = {path for path, row in known.items() if row.state is State.HELD}
         jobs = []
         for decision in decisions:
@@ -230,7 +246,8 @@ class Inlet:
 
     def _publish(self, found: Sweep, seconds: float) -> None:
         before = self.status
-        state, reason = _inbox_state(found.found, self.inbox.path)
+        with self._pulse.away():
+            state, reason = _inbox_state(found.found, self.inbox.path)
         good = state is not InboxState.OFFLINE
         moving = sum(not verdict.blocked for verdict in found.verdicts.values())
         sweeps, sweeps_s = before.sweeps + 1, before.sweeps_s + seconds

@@ -25,6 +25,7 @@ from twofold.imaging.metadata import Metadata
 from twofold.imaging.resample import resample, resample_alpha
 from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Upscaler
+from twofold.service.pulse import Pulse
 from twofold.service.scratch import Stage, Stages
 from twofold.service.turn import DeviceTurn
 
@@ -51,12 +52,16 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What making needs from the rest; `check` raises where the work should end here."""
+    """What making needs from the rest; `check` raises where the work should end here.
+
+    `pulse` proves the device's progress while a pass holds `device`: only there can it hang without a deadline.
+    """
 
     card: Callable[[str], NetworkCard]
     upscaler: Callable[[NetworkCard], Upscaler]
     governor: Governor
     device: DeviceTurn
+    pulse: Pulse
     limits: codec.Limits
     boot_id: str
     check: Callable[[], None]
@@ -174,7 +179,7 @@ class Making:
         step = self.work.chain.passes[index]
         card = self._card(step)
         source = self.ensure(index)
-        with self.tools.device.held() as starved_s, self._timed("passes"):
+        with self.tools.device.held() as starved_s, self.tools.pulse.at_work(), self._timed("passes"):
             self._add("starved", starved_s)
             upscaler = self.tools.upscaler(card)
             stage, plan, first = self._resumed(index, self.tools.governor.plan(card, step.source))
@@ -196,7 +201,7 @@ class Making:
                 depth=self._depth(index + 1),
                 first_row=first,
                 on_row=on_band,
-                stop=self.tools.check,
+                stop=self._next_batch,
             )
         if last is not plan:
             log.warning(
@@ -217,6 +222,10 @@ class Making:
             px_per_s=round(step.source.pixels / max(elapsed_s, 1e-6)),
         )
         return stage
+
+    def _next_batch(self) -> None:
+        self.tools.pulse.beat()
+        self.tools.check()
 
     def _resumed(self, index: int, plan: PassPlan) -> tuple[Stage, PassPlan, int]:
         """Where to go on, and by which plan: the one in force when a worker died, as long as it still fits."""

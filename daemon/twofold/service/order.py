@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 from twofold.core.memory import DeviceKind, MemoryPolicy
 from twofold.core.recipe import OnExists
-from twofold.core.settings import Limits
+from twofold.core.settings import Limits, Settings
+from twofold.device.host import HostProbe
+from twofold.device.inventory import Device
+from twofold.service.paths import StatePaths
+
+SHORT_IDLE_EXIT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,7 @@ class WorkerOrder:
     outboxes: dict[str, Outbox]
     log_json: bool
     log_level: str
+    watchdog_s: float
     alone: bool = False
 
     @property
@@ -54,3 +61,39 @@ class WorkerOrder:
         data["limits"] = Limits(**data["limits"])
         data["outboxes"] = {name: Outbox(**outbox) for name, outbox in data["outboxes"].items()}
         return cls(**data)
+
+
+def order_of(
+    settings: Settings,
+    paths: StatePaths,
+    device: Device,
+    *,
+    alone: bool,
+    drain: bool,
+    log_json: bool,
+    log_level: str,
+    watchdog_s: float,
+) -> WorkerOrder:
+    """What a worker on this device is told by these settings; `alone` and `drain` let it end soon."""
+    policy = next((one.vram for one in settings.devices or () if one.id in (device.id, device.alias)), settings.vram)
+    return WorkerOrder(
+        state=paths.state,
+        scratch=paths.scratch,
+        config_dir=os.path.dirname(settings.source or ""),
+        device_id=device.id,
+        device_kind=device.kind,
+        capability=device.capability,
+        keep_free_bytes=policy.keep_free_bytes,
+        use_at_most=settings.ram_use_at_most if device.kind == "cpu" else policy.use_at_most,
+        ram_bytes=int(HostProbe().read().total_bytes * settings.ram_use_at_most),
+        limits=settings.limits,
+        # A worker for lone jobs holds up all others: it lingers as little as one that drains.
+        idle_exit_s=SHORT_IDLE_EXIT_S if drain or alone else settings.idle_exit_s,
+        outboxes={
+            inbox.name: Outbox(os.fsdecode(inbox.outbox), inbox.on_exists) for inbox in settings.inboxes.values()
+        },
+        log_json=log_json,
+        log_level=log_level,
+        alone=alone,
+        watchdog_s=watchdog_s,
+    )

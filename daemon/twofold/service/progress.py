@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,10 +15,12 @@ from twofold.core.job import Job
 from twofold.core.memory import PassPlan
 from twofold.core.settings import InboxSettings
 from twofold.core.states import InboxState, State
+from twofold.core.status_line import status_line
 from twofold.jobs import read
 from twofold.jobs.ledger import Ledger
 from twofold.service.endings import Endings
 from twofold.service.speed import Speedometer
+from twofold.telemetry.names import display
 
 if TYPE_CHECKING:
     from twofold.service.inlet import InletState
@@ -129,11 +131,11 @@ class Reporter:
         bad = counts.get(State.FAILED.value, 0) or counts.get(State.RETRYING.value, 0)
         return Summary(counts, 3 if bad else 0)
 
-    def line(self) -> str:
-        """One line for `systemctl status`."""
-        counts = self._counts()
-        told = [f"{count} {state}" for state, count in counts.items() if state not in ("done", "skipped") and count]
-        return ", ".join(told) or "idle"
+    def line(self, offline: Sequence[str], absent_s: Mapping[str, float], notes: Sequence[str]) -> str:
+        """One line for `systemctl status`; the arguments are those of `core.status_line`."""
+        active = self._ledger.jobs({State.RUNNING})
+        running = [(f"{job.inbox}/{display(job.path)}", _fraction(job)) for job in active]
+        return status_line(self._counts(), running, offline, absent_s, notes)
 
     def _status(self) -> dict[str, Any]:
         """What `status` tells: how long the queue will take, who is paused. It costs a look at every open job."""

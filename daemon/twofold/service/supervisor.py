@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -19,8 +19,7 @@ from twofold.core.job import Job
 from twofold.core.naming import temp_name
 from twofold.core.recipe import Recipe
 from twofold.core.settings import InboxSettings, Settings
-from twofold.core.states import State
-from twofold.device.host import HostProbe
+from twofold.core.states import InboxState, State
 from twofold.device.inventory import Device, choose_devices, list_devices
 from twofold.imaging.deliver import Outbox as OutboxFolder
 from twofold.intake.watch import Watcher
@@ -36,11 +35,13 @@ from twofold.service.first_look import FirstLook
 from twofold.service.heartbeat import Heartbeat
 from twofold.service.inlet import Inlet
 from twofold.service.networks import open_catalogue
-from twofold.service.order import Outbox, WorkerOrder
+from twofold.service.order import WorkerOrder, order_of
 from twofold.service.paths import UPSCALE_PREFIX, StatePaths
 from twofold.service.plan import forecast, open_planner
 from twofold.service.progress import Reporter, Snapshot, Summary
+from twofold.service.pulse import Pulse, Watchdog
 from twofold.service.recipes import apply_recipe
+from twofold.service.reload import Reload
 
 if TYPE_CHECKING:
     from twofold.service.exporter import Exporter
@@ -57,10 +58,12 @@ BUSY_ADMISSION_EVERY_S = 1.0
 IDLE_ADMISSION_EVERY_S = 5.0
 """Admission is woken by every sweep; by itself it only has to see what other processes changed (`twofold retry`)."""
 STUMBLE_S = 5.0
-SHORT_IDLE_EXIT_S = 1.0
+JOIN_TIMEOUT_S = 10.0
 PRUNE_EVERY_S = 3600.0
 UPSCALE_STALE_S = 24 * 3600.0
 PRUNE_OLDER_S = 7 * 24 * 3600.0
+
+Ended = Literal["stopped", "drained", "reloading"]
 
 
 class Supervisor:
@@ -76,7 +79,9 @@ class Supervisor:
         log_json: bool,
         log_level: str,
         heartbeat: Heartbeat,
+        reload: Reload | None = None,
     ) -> None:
+        """Without `reload`, nobody asks for other settings while it runs."""
         self._settings = settings
         self._paths = paths
         self._drain = drain
@@ -84,10 +89,13 @@ class Supervisor:
         self._log_json = log_json
         self._log_level = log_level
         self._heartbeat = heartbeat
+        self._reload = reload
+        self._watchdog = Watchdog(heartbeat.feed, heartbeat.pace, every_s=heartbeat.pace.feed_every_s)
         self._engine = open_engine(paths.database)
         self._ledger = Ledger(self._engine)
         self._board = Board(self._engine)
         self._queue = JobQueue(self._engine)
+        self.ended: Ended | None = None
         self._stop = threading.Event()
         self._look = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -109,6 +117,8 @@ class Supervisor:
             self._ledger,
             self._queue,
             self._board,
+            self._watchdog,
+            heartbeat.pace,
             bury=self._bury,
             forward=watch is not None,
         )
@@ -116,8 +126,9 @@ class Supervisor:
         self._exporter = self._open_exporter() if settings.metrics.wanted else None
 
     def run(self, stop: threading.Event) -> Summary:
-        """Work until `stop` is set or, where draining, until nothing is runnable."""
+        """Work until `stop` is set, other settings are due or, where draining, nothing is runnable."""
         started_s = time.monotonic()
+        reloading = False
         self._clear_away()
         log.info(
             "service.started", version=__version__, inboxes=list(self._settings.inboxes), state_dir=self._paths.state
@@ -128,20 +139,26 @@ class Supervisor:
         )
         try:
             for inlet in self._inlets:
-                self._spawn(f"inlet-{inlet.inbox.name}", partial(inlet.run, self._stop, self._look))
-            self._spawn("admission", self._admit)
+                pulse = self._watchdog.register(f"inbox {inlet.inbox.name}")
+                self._spawn(f"inlet-{inlet.inbox.name}", partial(inlet.run, self._stop, self._look, pulse))
+            self._spawn("admission", partial(self._admit, self._watchdog.register("admission")))
+            self._spawn("watcher", partial(self._observe, watcher, self._watchdog.register("watcher")))
             if self._exporter is not None:
-                self._spawn("metrics", partial(self._exporter.run, self._stop))
-            self._heartbeat.ready("watching")
-            self._loop(stop, watcher)
+                work = partial(self._exporter.run, self._stop, self._watchdog.register("metrics"))
+                self._spawn("metrics", work)
+            self._heartbeat.ready(self._status())
+            reloading = self._loop(stop)
         finally:
-            self._heartbeat.stopping()
+            if not reloading:
+                self._heartbeat.stopping()
             self._stop.set()
             self._look.set()
-            self._crew.stop()
+            # Who is asked to end need not beat any more: what is left of the time-outs below is bounded.
+            self._watchdog.forget_all()
+            tick = self._watchdog.tend if reloading else self._extend
+            self._crew.stop(tick)
+            self._join(tick)
             watcher.stop()
-            for thread in self._threads:
-                thread.join(STUMBLE_S)
             self._admission.close()
             self._tidy()
             self._publish()
@@ -152,8 +169,10 @@ class Supervisor:
             summary = self._reporter.summary()
             self._queue.close()
             self._engine.dispose()
-        why = "stopped" if stop.is_set() else "drained"
-        log.info("service.stopped", why=why, seconds=round(time.monotonic() - started_s, 1))
+        if reloading and stop.is_set():
+            self._heartbeat.stopping()
+        self.ended = "stopped" if stop.is_set() else "reloading" if reloading else "drained"
+        log.info("service.stopped", why=self.ended, seconds=round(time.monotonic() - started_s, 1))
         return summary
 
     def _inlet(self, inbox: InboxSettings) -> Inlet:
@@ -164,13 +183,17 @@ class Supervisor:
     def _forecast(self, files: list[tuple[bytes, int]], recipe: Recipe) -> Forecast:
         return forecast(open_planner(self._settings, recipe, self._catalogue), files, stop=self._stop.is_set)
 
-    def _loop(self, stop: threading.Event, watcher: Watcher) -> None:
+    def _loop(self, stop: threading.Event) -> bool:
+        """Tend everything until it is time to end; True where that is because other settings are due."""
         publish_s = prune_s = devices_s = 0.0
         busy = True
-        while not stop.wait(BUSY_TICK_S if busy or self._watch is not None else IDLE_TICK_S):
+        longest_s = self._heartbeat.pace.look_every_s
+        while not stop.wait(min(longest_s, BUSY_TICK_S if busy or self._watch is not None else IDLE_TICK_S)):
             now_s = time.monotonic()
-            for name in watcher.tend(now_s):
-                log.debug("watcher.started", inbox=name)
+            self._crew.listen()
+            self._watchdog.tend()
+            if self._reload is not None and self._reload.due(now_s):
+                return not stop.is_set()
             if not self._crew.devices and now_s >= devices_s:
                 devices_s = now_s + RECHECK_S
                 self._crew.devices = self._choose_devices()
@@ -186,7 +209,29 @@ class Supervisor:
                 self._queue.prune(time.time(), older_s=PRUNE_OLDER_S)
                 self._tidy()
             if self._drain and (self._nothing_runnable() or self._crew.hopeless):
-                return
+                break
+        return False
+
+    def _observe(self, watcher: Watcher, pulse: Pulse) -> None:
+        """Keep the observers alive, on a thread of its own: a large tree takes its time, and a root may hang."""
+        while not self._stop.is_set():
+            with pulse.away():
+                started = watcher.tend(time.monotonic())
+            for name in started:
+                log.debug("watcher.started", inbox=name)
+            self._stop.wait(BUSY_TICK_S)
+
+    def _extend(self) -> None:
+        running = len(self._ledger.jobs({State.RUNNING}))
+        self._heartbeat.extend(f"stopping: {running} running to be kept as far as they are")
+
+    def _join(self, tick: Callable[[], None]) -> None:
+        """Wait for the threads; one that hangs on a dead share is left behind, and does nothing more when it wakes."""
+        deadline_s = time.monotonic() + JOIN_TIMEOUT_S
+        for thread in self._threads:
+            while thread.is_alive() and time.monotonic() < deadline_s:
+                thread.join(BUSY_TICK_S)
+                tick()
 
     def _nothing_runnable(self) -> bool:
         """Asked in the order in which a file moves on, so that none slips through between two questions."""
@@ -199,9 +244,10 @@ class Supervisor:
         counts = self._ledger.counts()
         return not any(states.get(state) for states in counts.values() for state in (State.QUEUED, State.RUNNING))
 
-    def _admit(self) -> None:
+    def _admit(self, pulse: Pulse) -> None:
         recheck_s = 0.0
         while not self._stop.is_set():
+            pulse.beat()
             busy = self._crew.working or self._drain
             self._look.wait(BUSY_ADMISSION_EVERY_S if busy else IDLE_ADMISSION_EVERY_S)
             self._look.clear()
@@ -234,7 +280,14 @@ class Supervisor:
 
     def _publish(self) -> None:
         self._crew.publish()
-        self._heartbeat.status(self._reporter.line())
+        self._heartbeat.status(self._status())
+
+    def _status(self) -> str:
+        return self._reporter.line(
+            [inlet.inbox.name for inlet in self._inlets if inlet.status.state is InboxState.OFFLINE],
+            self._watchdog.absent(),
+            [self._reload.note] if self._reload is not None else [],
+        )
 
     def _open_exporter(self) -> Exporter:
         from twofold.service.exporter import Exporter  # and its library: a service without metrics does not pay for it
@@ -265,30 +318,15 @@ class Supervisor:
             return ()
 
     def _order(self, device: Device, alone: bool) -> WorkerOrder:
-        settings = self._settings
-        policy = next(
-            (one.vram for one in settings.devices or () if one.id in (device.id, device.alias)), settings.vram
-        )
-        ram_bytes = int(HostProbe().read().total_bytes * settings.ram_use_at_most)
-        return WorkerOrder(
-            state=self._paths.state,
-            scratch=self._paths.scratch,
-            config_dir=os.path.dirname(settings.source or ""),
-            device_id=device.id,
-            device_kind=device.kind,
-            capability=device.capability,
-            keep_free_bytes=policy.keep_free_bytes,
-            use_at_most=settings.ram_use_at_most if device.kind == "cpu" else policy.use_at_most,
-            ram_bytes=ram_bytes,
-            limits=settings.limits,
-            # A worker for lone jobs holds up all others: it lingers as little as one that drains.
-            idle_exit_s=SHORT_IDLE_EXIT_S if self._drain or alone else settings.idle_exit_s,
-            outboxes={
-                inbox.name: Outbox(os.fsdecode(inbox.outbox), inbox.on_exists) for inbox in settings.inboxes.values()
-            },
+        return order_of(
+            self._settings,
+            self._paths,
+            device,
+            alone=alone,
+            drain=self._drain,
             log_json=self._log_json,
             log_level=self._log_level,
-            alone=alone,
+            watchdog_s=self._heartbeat.pace.interval_s,
         )
 
     def _clear_away(self) -> None:
@@ -296,6 +334,7 @@ class Supervisor:
         interrupted = recover(self._queue)
         for inbox in self._settings.inboxes.values():
             apply_recipe(inbox, self._settings, self._ledger, Orders(self._queue))
+            self._watchdog.tend()
         self._board.keep_inboxes(list(self._settings.inboxes))
         self._board.keep_devices([])
         self._tidy()

@@ -18,10 +18,14 @@ from twofold.models.catalogue import Catalogue
 from twofold.raster import Upscaler
 from twofold.service.making import Tools
 from twofold.service.probing import codec_limits
+from twofold.service.pulse import Pulse
 from twofold.service.scratch import boot_id
 from twofold.service.turn import DeviceTurn
 
 log = structlog.get_logger()
+
+BATCH_BUDGET_S = 1800.0
+"""What one batch may take, or the loading of a network: a large network on a slow processor takes minutes a tile."""
 
 
 class LoadedNetworks:
@@ -42,9 +46,19 @@ class LoadedNetworks:
 
 
 def open_tools(
-    device: Device, policy: MemoryPolicy, limits: Limits, catalogue: Catalogue, check: Callable[[], None]
+    device: Device,
+    policy: MemoryPolicy,
+    limits: Limits,
+    catalogue: Catalogue,
+    check: Callable[[], None],
+    pulse: Pulse | None = None,
 ) -> Tools:
-    """Nothing is loaded before the first pass. `check` raises Interrupted where the work should end."""
+    """Nothing is loaded before the first pass. `check` raises Interrupted where the work should end.
+
+    `pulse` is the device's; without one, nobody looks.
+    """
+    pulse = pulse or Pulse("device", BATCH_BUDGET_S, time.monotonic)
+    pulse.rest()
     loaded = LoadedNetworks(device.id)
     governor = DeviceGovernor(
         memory_probe(device, allocator_bytes),
@@ -59,6 +73,7 @@ def open_tools(
         upscaler=loaded.open,
         governor=governor,
         device=DeviceTurn(),
+        pulse=pulse,
         limits=codec_limits(limits),
         boot_id=boot_id(),
         check=check,

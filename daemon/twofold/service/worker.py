@@ -1,4 +1,4 @@
-"""A worker process: `python -m twofold.service.worker`, its order on standard input."""
+"""A worker process: `python -m twofold.service.worker LIFELINE_FD`, its order on standard input."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import structlog
 
 from twofold.core.errors import Interrupted
 from twofold.core.job import Job
+from twofold.core.pulse import Pace
 from twofold.core.retry import Outcome
 from twofold.core.states import State
 from twofold.device.inventory import Device
@@ -24,24 +25,30 @@ from twofold.jobs.ledger import Ledger
 from twofold.jobs.workflow import Worker
 from twofold.service.admission import remove_quietly, say_ended
 from twofold.service.handler import Handler
+from twofold.service.lifeline import start_beating
 from twofold.service.lock import FileLock
 from twofold.service.networks import open_catalogue
 from twofold.service.order import WorkerOrder
 from twofold.service.paths import StatePaths
+from twofold.service.pulse import Pulse
 from twofold.service.ram import RamGate
-from twofold.service.tools import open_tools
+from twofold.service.tools import BATCH_BUDGET_S, open_tools
 from twofold.telemetry.logs import configure
 
 log = structlog.get_logger()
 
 PR_SET_PDEATHSIG = 1
 ORPHAN_GRACE_S = 10.0
+LOOP_BUDGET_S = 120.0
+"""The loop turns four times a second; starting and ending take longer."""
 
 
 def main() -> int:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     order = WorkerOrder.from_json(_first_line())
     configure(sys.stderr, json=order.log_json, level=order.log_level)
+    watchdog = start_beating(int(sys.argv[1]), Pace(order.watchdog_s))
+    loop = watchdog.register("loop", LOOP_BUDGET_S)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor decides
@@ -56,11 +63,11 @@ def main() -> int:
     worker = Worker(
         engine,
         f"local/{order.device_id}",
-        _handler(order, paths, ledger, Board(engine), stop),
+        _handler(order, paths, ledger, Board(engine), stop, watchdog.register("device", BATCH_BUDGET_S)),
         observer=lambda job_id, outcome, error: _ended(paths, ledger.get(job_id), outcome, error),
         jitter=random.random,
     )
-    why = worker.run(stop=stop, idle_exit_s=order.idle_exit_s, alone=order.alone)
+    why = worker.run(stop=stop, idle_exit_s=order.idle_exit_s, alone=order.alone, tick=loop.beat)
     if why == "stuck":
         os._exit(0)  # no thread of ours can be joined; the job goes on in the next worker
     return 0
@@ -74,13 +81,15 @@ def _first_line() -> str:
     return line.decode()
 
 
-def _handler(order: WorkerOrder, paths: StatePaths, ledger: Ledger, board: Board, stop: threading.Event) -> Handler:
+def _handler(
+    order: WorkerOrder, paths: StatePaths, ledger: Ledger, board: Board, stop: threading.Event, pulse: Pulse
+) -> Handler:
     def check() -> None:
         if stop.is_set():
             raise Interrupted
 
     device = Device(order.device_id, order.device_kind, "", 0, capability=order.capability)
-    tools = open_tools(device, order.policy, order.limits, open_catalogue(paths, order.config_dir), check)
+    tools = open_tools(device, order.policy, order.limits, open_catalogue(paths, order.config_dir), check, pulse)
     return Handler(ledger, board, paths, order.outboxes, order.limits, tools, RamGate(order.ram_bytes))
 
 

@@ -25,7 +25,21 @@ EVENTS: dict[str, Event] = {
     "service.started": Event("info", "The service watches its inboxes.", ("version", "inboxes", "state_dir")),
     "service.recovered": Event("info", "Jobs that were running when the last service ended go on.", ("jobs",)),
     "service.stumbled": Event("error", "A part of the service failed, and is started again.", ("thread", "exception")),
-    "service.stopped": Event("info", "The service has stopped; nothing runs any more.", ("why", "seconds")),
+    "service.stopped": Event(
+        "info", "Everything has stopped; where `why` is reloading, it starts anew at once.", ("why", "seconds")
+    ),
+    "config.reloaded": Event(
+        "info",
+        "The configuration was read again; what has changed holds from now on.",
+        ("source", "inboxes", "changed"),
+    ),
+    "config.refused": Event(
+        "error", "One mistake in a configuration that was read again; the one before holds.", REASON
+    ),
+    "watchdog.withheld": Event(
+        "error", "These parts make no progress: the service manager is not told that all is well.", ("parts",)
+    ),
+    "watchdog.resumed": Event("info", "These parts make progress again.", ("parts",)),
     # inboxes
     "inbox.scanned": Event("debug", "A scan of an inbox ended.", ("inbox", "files", "ignored", "seconds")),
     "inbox.touched": Event(
@@ -88,6 +102,7 @@ EVENTS: dict[str, Event] = {
     "worker.died": Event(
         "warning", "A worker ended as it should not; its jobs go on.", ("device", "pid", "status", "jobs")
     ),
+    "worker.frozen": Event("error", "A worker gave no sign of life for too long, and was killed.", ("device", "pid")),
     "device.lost": Event("error", "No configured device can be used; jobs stay queued.", ("text", "hint")),
     "network.loaded": Event("info", "A worker loaded a network.", ("model", "device", "seconds")),
     # metrics
