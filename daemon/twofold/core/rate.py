@@ -23,7 +23,7 @@ class Rate:
     def after(self, now_s: float, total: float) -> Rate:
         """With one more reading; what lies before the window is forgotten, but for the last reading there."""
         kept = self.readings
-        if len(kept) > 1 and now_s - kept[-2][0] < STEP_S:
+        if len(kept) > 1 and kept[-1][0] - kept[-2][0] < STEP_S:
             kept = kept[:-1]
         while len(kept) > 1 and kept[1][0] <= now_s - WINDOW_S:
             kept = kept[1:]
