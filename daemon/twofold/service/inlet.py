@@ -21,7 +21,7 @@ from twofold.core.settings import InboxSettings
 from twofold.core.settle import SettleTracker, Verdict
 from twofold.core.states import InboxState, State
 from twofold.intake.mounts import habits, mount_of, read_mounts, sync_marker
-from twofold.intake.scan import RootSeen, ScanResult
+from twofold.intake.scan import ScanResult, seen_before
 from twofold.intake.sweep import Sweep, sweep
 from twofold.jobs.board import Board, InboxStanding
 from twofold.jobs.ledger import Ledger
@@ -61,7 +61,7 @@ class Inlet:
         self._every_s = inbox.scan_every_s or self.habits.scan_every_s
         self._tracker = SettleTracker(self.habits.settle_s if inbox.settle_s is None else inbox.settle_s)
         # What the root was before a restart tells an unmounted share from an emptied folder.
-        self._seen = _seen_before(board.volumes().get(inbox.name, ""))
+        self._seen = seen_before(board.volumes().get(inbox.name, ""))
         self._verdicts: dict[bytes, Verdict] = {}
         self.status = InletState()
 
@@ -117,7 +117,7 @@ class Inlet:
         gone = [decision for decision in touched if not self._result_stands(decision.path)]
         storm = len(gone) > MAX_TOUCHED_REMADE
         for decision in found.decisions:
-            if isinstance(decision, Touched) and (storm or decision not in gone):
+            if isinstance(decision, Touched) and (storm or decision not in gone) and not self._left(decision.path):
                 self._take_in(decision.path, decision.version)
             else:
                 self._apply(decision)
@@ -193,6 +193,11 @@ class Inlet:
         except OSError:
             return False
 
+    def _left(self, path: bytes) -> bool:
+        """True where the original was archived or deleted: what lies there now was dropped again, for its own turn."""
+        row = self._ledger.current(self.inbox.name, path)
+        return row is not None and row.after.get("original", {}).get("result") in ("archived", "deleted")
+
     def _publish(self, found: Sweep) -> None:
         before = self.status
         state, reason = _inbox_state(found.found, self.inbox.path)
@@ -227,7 +232,3 @@ def _inbox_state(found: ScanResult, root: bytes) -> tuple[InboxState, Reason | N
     if not os.access(root, os.W_OK):
         return InboxState.READONLY, Reason(Code.INBOX_READONLY, Code.INBOX_READONLY.meaning)
     return InboxState.OK, None
-
-
-def _seen_before(volume: str) -> RootSeen | None:
-    return RootSeen.from_json(json.loads(volume)) if volume else None
