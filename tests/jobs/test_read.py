@@ -124,6 +124,7 @@ def test_jobs_in_the_shape_that_others_script_against(state: Standing) -> None:
         "sha256": "00" * 32,
         "created": "2027-01-15T08:00:00Z",
         "finished": None,
+        "after": None,
     }
     json.dumps(told)
     assert jobs_json(state.path, State.DONE)["jobs"] == []
@@ -207,3 +208,13 @@ def test_rows_of_before_networks_were_chosen_are_read(state: Standing) -> None:
     (told,) = jobs_json(state.path, State.QUEUED)["jobs"]
     assert told["pictures"][0]["why"] == ""
     assert state.ledger.get(job_id).pictures[0].why == ""
+
+
+def test_a_ledger_of_the_first_schema_is_read_before_it_is_migrated(state: Standing) -> None:
+    job_id = enqueue(state, new_job())
+    with writing(state.engine) as connection:
+        connection.execute(sa.text("UPDATE meta SET value = '1' WHERE key = 'schema_version'"))
+        connection.execute(sa.text("ALTER TABLE file DROP COLUMN after"))
+    (told,) = jobs_json(state.path)["jobs"]
+    assert (told["id"], told["after"]) == (job_id, None)
+    assert [job["id"] for job in find(state.path, job_id.encode())] == [job_id]

@@ -21,7 +21,7 @@ JSON_SCHEMA: Final = 1
 # SQLite reads a name out of a recipe several times faster than json does.
 _JOB: Final = (
     "id, inbox, path, state, reason, json_extract(recipe, '$.name') AS recipe_name, pictures, attempts, next_at,"
-    " output_path, sha256, created, finished"
+    " output_path, sha256, created, finished, {after}"
 )
 _UNFINISHED: Final = (State.WAITING, State.QUEUED, State.RUNNING, State.RETRYING)
 
@@ -49,7 +49,7 @@ def jobs_json(path: str, state: State | None = None) -> dict[str, Any]:
     chosen = "" if state is None else "AND state = ?"
     with closing(connection):
         rows = connection.execute(
-            f"SELECT {_JOB} FROM file WHERE current = 1 {chosen}"  # noqa: S608 - a constant of our own
+            f"SELECT {_columns(connection)} FROM file WHERE current = 1 {chosen}"  # noqa: S608 - a constant of our own
             " ORDER BY finished IS NULL DESC, finished DESC, created",
             () if state is None else (state.value,),
         )
@@ -64,16 +64,22 @@ def find(path: str, name: bytes) -> list[dict[str, Any]]:
     if connection is None:
         return []
     with closing(connection):
+        columns = _columns(connection)
         found: list[sqlite3.Row] = list(
-            connection.execute(f"SELECT {_JOB} FROM file WHERE id = ?", (name.decode("utf-8", "replace"),))  # noqa: S608
+            connection.execute(f"SELECT {columns} FROM file WHERE id = ?", (name.decode("utf-8", "replace"),))  # noqa: S608
         )
         for inbox, relative, column in _places(connection, name):
             condition = f"{column} = ?" if inbox is None else f"{column} = ? AND inbox = ?"
             found += connection.execute(
-                f"SELECT {_JOB} FROM file WHERE {condition} ORDER BY current DESC, created DESC",  # noqa: S608 - our own names
+                f"SELECT {columns} FROM file WHERE {condition} ORDER BY current DESC, created DESC",  # noqa: S608 - our own names
                 (relative,) if inbox is None else (relative, inbox),
             )
     return [_job(row) for row in {row["id"]: row for row in found}.values()]
+
+
+def _columns(connection: sqlite3.Connection) -> str:
+    """What `_job` needs, from a ledger of whatever schema."""
+    return _JOB.format(after="after" if schema_version(connection) > 1 else "NULL AS after")
 
 
 def _places(connection: sqlite3.Connection, name: bytes) -> list[tuple[str | None, bytes, str]]:
@@ -193,6 +199,7 @@ def _job(row: sqlite3.Row) -> dict[str, Any]:
         "sha256": row["sha256"],
         "created": _time(row["created"]),
         "finished": _time(row["finished"]),
+        "after": json.loads(row["after"]) if row["after"] else None,
     }
     if not _is_utf8(path):
         job["path_b64"] = base64.b64encode(path).decode()

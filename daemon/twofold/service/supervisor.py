@@ -27,6 +27,7 @@ from twofold.jobs.ledger import Ledger
 from twofold.jobs.liveness import recover
 from twofold.jobs.queue import JobQueue
 from twofold.service.admission import RECHECK_S, Admission, remove_quietly
+from twofold.service.aftercare import Aftercare
 from twofold.service.crew import Crew
 from twofold.service.heartbeat import Heartbeat
 from twofold.service.inlet import Inlet
@@ -104,6 +105,9 @@ class Supervisor:
             bury=self._bury,
             forward=watch is not None,
         )
+        self._aftercare = Aftercare(
+            settings, self._ledger, self._board, paths.database, quiet=self._nothing_runnable, drain=drain
+        )
         self._reporter = Reporter(self._ledger, paths.database, dict(settings.inboxes), now=time.time())
 
     def run(self, stop: threading.Event) -> Summary:
@@ -121,6 +125,7 @@ class Supervisor:
             for inlet in self._inlets:
                 self._spawn(f"inlet-{inlet.inbox.name}", partial(inlet.run, self._stop, self._look))
             self._spawn("admission", self._admit)
+            self._spawn("aftercare", partial(self._aftercare.run, self._stop))
             self._heartbeat.ready("watching")
             self._loop(stop, watcher)
         finally:
@@ -162,8 +167,10 @@ class Supervisor:
                 prune_s = now_s + PRUNE_EVERY_S
                 self._queue.prune(time.time(), older_s=PRUNE_OLDER_S)
                 self._tidy()
-            if self._drain and (self._nothing_runnable() or self._crew.hopeless):
-                return
+            if self._drain:
+                drained = self._nothing_runnable()
+                if (drained or self._crew.hopeless) and self._aftercare.settled(quiet=drained):
+                    return
 
     def _nothing_runnable(self) -> bool:
         """Asked in the order in which a file moves on, so that none slips through between two questions."""
@@ -257,6 +264,7 @@ class Supervisor:
         interrupted = recover(self._queue)
         self._board.keep_inboxes(list(self._settings.inboxes))
         self._board.keep_devices([])
+        self._aftercare.recover()
         self._tidy()
         live = self._ledger.unfinished_ids()
         for inbox in self._settings.inboxes.values():
