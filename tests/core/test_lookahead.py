@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.core.cadence import MIN_GAP_S, next_scan_s
-from twofold.core.lookahead import Candidate, in_order, to_spool
+from twofold.core.lookahead import BUMPED, HIGHEST, Candidate, in_order, in_turn, queue_number, to_spool, turn_of
 from twofold.core.settings import Order
 
 FILES = st.lists(
@@ -75,3 +75,54 @@ def test_an_event_or_a_settling_file_brings_the_scan_forward_within_bounds() -> 
     assert next_scan_s(100.0, cost_s=0.1, dirty=True, due_s=None, every_s=60.0) == 101.0
     assert next_scan_s(100.0, cost_s=0.0, dirty=False, due_s=102.0, every_s=60.0) == 102.0
     assert next_scan_s(100.0, cost_s=0.0, dirty=False, due_s=900.0, every_s=60.0) == 160.0
+
+
+def test_inboxes_take_turns_and_priority_goes_first() -> None:
+    large = [Candidate("large", b"%d" % number, 1, 0) for number in range(4)]
+    small = [Candidate("small", b"a", 1, 0)]
+    urgent = [Candidate("urgent", b"u", 1, 0, priority=1)]
+    turns = in_turn([large, small, urgent], {})
+    assert [file.inbox for file in turns] == ["urgent", "large", "small", "large", "large", "large"]
+    # What an inbox has in work already counts.
+    assert in_turn([large, small], {"large": 200})[0].inbox == "small"
+
+
+@given(st.lists(FILES, max_size=4), st.integers(0, 300))
+def test_taking_turns_loses_nobody_and_keeps_each_inbox_in_order(lists: list[list[Candidate]], busy: int) -> None:
+    named = [
+        [Candidate(str(index), file.path, file.size, file.mtime_ns, file.priority) for file in in_order(files, "name")]
+        for index, files in enumerate(lists)
+    ]
+    turns = in_turn(named, {"0": busy})
+    for index, files in enumerate(named):
+        assert [file for file in turns if file.inbox == str(index)] == files
+
+
+@given(st.integers(-HIGHEST, HIGHEST), st.integers(-HIGHEST, HIGHEST), st.integers(0, 10**7), st.integers(0, 10**7))
+def test_a_queue_number_is_legal_and_priority_always_wins(one: int, other: int, turn: int, later: int) -> None:
+    first, second = queue_number(one, turn), queue_number(other, later)
+    assert 1 <= first < 2**31
+    if one > other:
+        assert first < second
+    elif one == other and turn < later:
+        assert first <= second
+    assert queue_number(BUMPED, 10**9) < queue_number(1000, 0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=60))
+def test_turns_keep_the_order_of_an_inbox_and_let_no_newcomer_wait_long(steps: list[tuple[int, bool]]) -> None:
+    queue: list[tuple[int, int, int]] = []  # turn, arrival, inbox
+    last: dict[int, int] = {}
+    for arrival, (inbox, served) in enumerate(steps):
+        if served and queue:
+            queue.remove(min(queue))
+            continue
+        queued = [turn for turn, _, owner in queue if owner == inbox]
+        mine = turn_of(last.get(inbox) if queued else None, min((turn for turn, *_ in queue), default=None))
+        assert all(mine > turn for turn in queued)
+        if not queued:
+            # No other inbox has more than one job that goes before the newcomer.
+            for other in {owner for *_, owner in queue}:
+                assert sum(turn <= mine for turn, _, owner in queue if owner == other) <= 1
+        last[inbox] = mine
+        queue.append((mine, arrival, inbox))

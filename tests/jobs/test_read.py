@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,11 @@ from twofold.core.codes import Code
 from twofold.core.errors import Reason, TwofoldError
 from twofold.core.job import Output
 from twofold.core.states import InboxState, State
+from twofold.jobs.backlogs import Backlogs
 from twofold.jobs.board import Board, DeviceStanding, InboxStanding
 from twofold.jobs.database import writing
+from twofold.jobs.orders import Orders
+from twofold.jobs.pauses import ALL, Pauses
 from twofold.jobs.read import find, jobs_json, status_json
 
 NOBODY = 65534
@@ -77,15 +81,58 @@ def test_status_while_a_writer_writes(state: Standing) -> None:
                 "name": "photos",
                 "state": "ok",
                 "reason": None,
+                "paused_until": None,
+                "held": None,
                 "mode": "inotify",
                 "scan_every_s": 60.0,
                 "counts": {"queued": 1, "waiting": 1},
+                "dismissed": 0,
                 "ignored": {"hidden": 3},
             }
         ],
         "devices": [{"id": "cpu", "name": "A processor", "total_bytes": 100, "free_bytes": 50, "worker": worker}],
-        "queue": {"files": 2, "pixels": 24000, "eta_s": 6, "out_bytes": 16000},
+        # The file that was not read yet counts like the one that was.
+        "queue": {"files": 2, "pixels": 48000, "eta_s": 12, "out_bytes": 32000},
     }
+
+
+def test_an_inbox_is_paused_or_held_as_soon_as_it_is_said(state: Standing) -> None:
+    board, pauses, backlogs = Board(state.engine), Pauses(state.engine), Backlogs(state.engine)
+    board.record_inbox(PHOTOS)
+    backlogs.decide("photos", b"/srv/in", "hold", files=1, nbytes=9, now=NOW)
+    backlogs.record_forecast("photos", {"files": 1, "seconds": 7.0})
+    state.ledger.observe(new_job(), NOW)
+    state.ledger.hold(new_job().id, Reason(Code.HELD_BACKLOG, ""))
+    (held,) = status_json(state.path)["inboxes"]
+    assert (held["state"], held["reason"]["code"]) == ("held", "held_backlog")
+    assert held["held"] == {"files": 1, "forecast": {"files": 1, "seconds": 7.0}}
+    pauses.begin("photos", until=4e9, release_gpu=False, now=NOW)
+    pauses.begin(ALL, until=1.0, release_gpu=False, now=0)  # over
+    (paused,) = status_json(state.path)["inboxes"]
+    assert (paused["state"], paused["paused_until"]) == ("paused", "2096-10-02T07:06:40Z")
+    pauses.begin(ALL, until=None, release_gpu=False, now=NOW)
+    (forever,) = status_json(state.path)["inboxes"]
+    assert (forever["state"], forever["paused_until"]) == ("paused", None)
+    board.record_inbox(replace(PHOTOS, state=InboxState.OFFLINE))
+    assert status_json(state.path)["inboxes"][0]["state"] == "offline"
+
+
+def test_what_is_dismissed_is_counted_apart(state: Standing) -> None:
+    Board(state.engine).record_inbox(PHOTOS)
+    state.ledger.observe(new_job(), NOW)
+    state.ledger.conclude(new_job().id, State.FAILED, Reason(Code.DAMAGED, ""), NOW)
+    assert status_json(state.path)["inboxes"][0]["counts"] == {"failed": 1}
+    assert Orders(state.queue).dismiss(new_job().id)
+    (told,) = status_json(state.path)["inboxes"]
+    assert (told["counts"], told["dismissed"]) == ({}, 1)
+
+
+def test_an_older_ledger_says_what_to_do(state: Standing) -> None:
+    with writing(state.engine) as connection:
+        connection.execute(sa.text("UPDATE meta SET value = '1' WHERE key = 'schema_version'"))
+    with pytest.raises(TwofoldError) as older:
+        status_json(state.path)
+    assert older.value.code is Code.STATE_OLDER
 
 
 def test_jobs_in_the_shape_that_others_script_against(state: Standing) -> None:
@@ -124,6 +171,8 @@ def test_jobs_in_the_shape_that_others_script_against(state: Standing) -> None:
         "sha256": "00" * 32,
         "created": "2027-01-15T08:00:00Z",
         "finished": None,
+        "priority": 0,
+        "dismissed": False,
         "after": None,
     }
     json.dumps(told)
@@ -153,6 +202,11 @@ def test_what_is_to_come_is_counted_from_plans(state: Standing) -> None:
     state.ledger.record_progress(job_id, 0, passes_done=1, fraction=0.2)
     assert status_json(state.path)["queue"] == queue | {"pixels": 19200, "eta_s": 5}
     state.ledger.record_delivered(job_id, Output(b"a.jpg", "cc", 5, 9), {}, NOW)
+    state.ledger.observe(new_job(b"unplanned.jpg"), NOW)
+    assert status_json(state.path)["queue"] == queue  # one of the same size as the last that was done
+
+
+def test_nothing_is_guessed_of_a_backlog_that_resembles_nothing(state: Standing) -> None:
     state.ledger.observe(new_job(b"unplanned.jpg"), NOW)
     assert status_json(state.path)["queue"] == {"files": 1, "pixels": 0, "eta_s": None, "out_bytes": 0}
 
@@ -208,13 +262,3 @@ def test_rows_of_before_networks_were_chosen_are_read(state: Standing) -> None:
     (told,) = jobs_json(state.path, State.QUEUED)["jobs"]
     assert told["pictures"][0]["why"] == ""
     assert state.ledger.get(job_id).pictures[0].why == ""
-
-
-def test_a_ledger_of_the_first_schema_is_read_before_it_is_migrated(state: Standing) -> None:
-    job_id = enqueue(state, new_job())
-    with writing(state.engine) as connection:
-        connection.execute(sa.text("UPDATE meta SET value = '1' WHERE key = 'schema_version'"))
-        connection.execute(sa.text("ALTER TABLE file DROP COLUMN after"))
-    (told,) = jobs_json(state.path)["jobs"]
-    assert (told["id"], told["after"]) == (job_id, None)
-    assert [job["id"] for job in find(state.path, job_id.encode())] == [job_id]

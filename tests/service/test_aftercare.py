@@ -19,6 +19,7 @@ from twofold.core.note import MARK
 from twofold.core.settings import Hooks, Originals
 from twofold.core.states import State
 from twofold.jobs.database import writing
+from twofold.jobs.orders import Orders
 
 MakeWorld = Callable[..., World]
 DELETE, ARCHIVE = Originals("delete"), Originals("archive")
@@ -221,8 +222,7 @@ def _redone(one: World, job_id: str) -> None:
 
 
 def _dismissed(one: World, job_id: str) -> None:
-    with writing(one.state.engine) as connection:
-        connection.execute(sa.text("UPDATE file SET dismissed = 1 WHERE id = :id"), {"id": job_id})
+    assert Orders(one.state.queue).dismiss(job_id)
 
 
 def _removed(one: World, job_id: str) -> None:

@@ -34,6 +34,7 @@ EXIT_CODES: dict[Code, ExitCode] = {
     Code.FOLDERS_OVERLAP: ExitCode.BAD_CONFIG,
     Code.STATE_ON_NETWORK: ExitCode.BAD_CONFIG,
     Code.STATE_NEWER: ExitCode.BAD_CONFIG,
+    Code.STATE_OLDER: ExitCode.BAD_CONFIG,
     Code.STATE_DAMAGED: ExitCode.BAD_CONFIG,
     Code.NEEDS_POSTGRESQL: ExitCode.BAD_CONFIG,
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def duration_text(seconds: float) -> str:
-    """`0.4 s`, `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    """`0.4 s`, `42 s`, `3 min 05 s`, `2 h 10 min`, `9 d 4 h`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -14,7 +14,9 @@ def duration_text(seconds: float) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
 def bytes_text(count: float) -> str:
@@ -30,8 +32,8 @@ def size_text(size: Sequence[int]) -> str:
 
 
 def count_text(count: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """`1 file`, `40,112 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def pixels_text(count: float) -> str:

@@ -1,4 +1,4 @@
-"""`jobs` and `retry`: the files of the ledger, one by one."""
+"""`jobs`: the files of the ledger, one by one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from twofold.cli.figures import size_text
 from twofold.cli.options import ConfigOption, JsonOption
-from twofold.cli.settings import load_settings, state_paths
+from twofold.cli.settings import state_paths
 from twofold.core.states import State
 from twofold.jobs.read import jobs_json
 from twofold.telemetry.names import printable
@@ -30,24 +30,6 @@ def jobs(
         print(job_line(job))
 
 
-def retry(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Job ids, as 'jobs' shows them.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that failed or were cancelled.")] = False,
-    config: ConfigOption = None,
-) -> None:
-    """Take up jobs again that failed or were cancelled."""
-    if bool(ids) == everything:
-        raise typer.BadParameter("name jobs by their id, or give --all", param_hint="ID")
-    settings = load_settings(config)
-    from twofold.service.control import retry as retry_jobs
-
-    retried = retry_jobs(settings, ids or None)
-    for job_id in retried:
-        print(job_id)
-    if not retried:
-        print("nothing to retry")
-
-
 def register(app: typer.Typer) -> None:
     app.command(
         epilog=(
@@ -56,13 +38,6 @@ def register(app: typer.Typer) -> None:
             "  twofold jobs --json | jq -r '.jobs[] | select(.state == \"done\") | .output'"
         )
     )(jobs)
-    app.command(
-        epilog=(
-            "Examples:\n\n"
-            "  twofold retry 4k2lmyt3ouqa\n\n"
-            "  twofold retry --all                          after the cause was mended"
-        )
-    )(retry)
 
 
 def job_line(job: dict[str, Any]) -> str:

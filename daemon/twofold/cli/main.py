@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from twofold import __version__
-from twofold.cli import config, explain, jobs, models, plan, run, status, upscale
+from twofold.cli import config, explain, jobs, models, orders, plan, run, status, upscale
 from twofold.cli.exits import ExitCode, exit_code, say_error
 from twofold.core.errors import TwofoldError
 
@@ -44,7 +44,7 @@ def _options(
     """Options of the program itself."""
 
 
-for module in (run, upscale, plan, status, jobs, explain):
+for module in (run, upscale, plan, status, jobs, explain, orders):
     module.register(app)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")

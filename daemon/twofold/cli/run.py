@@ -13,19 +13,20 @@ from twofold.cli.jobs import job_line
 from twofold.cli.options import ConfigOption, JsonOption, VerboseOption
 from twofold.cli.progress import Outcomes, watching
 from twofold.cli.settings import load_settings
+from twofold.cli.status import held_text
 from twofold.cli.stop import StopSignals
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.states import State
-from twofold.jobs.read import jobs_json
+from twofold.jobs.read import jobs_json, status_json
 from twofold.service.paths import StatePaths
-from twofold.telemetry.names import json_fields
+from twofold.telemetry.names import json_fields, printable
 
 if TYPE_CHECKING:
     from twofold.core.settings import Settings
     from twofold.service.progress import Summary
 
-LEFT_OVER = (State.WAITING, State.RETRYING, State.HELD)
+LEFT_OVER = (State.WAITING, State.RETRYING)
 MAX_LEFT_SHOWN = 10
 
 
@@ -67,7 +68,7 @@ def once(config: ConfigOption = None, as_json: JsonOption = False, verbose: Verb
     if as_json:
         print(json.dumps(_once_json(summary, outcomes)))
     else:
-        print("\n".join(_once_text(summary, left_over(settings))))
+        print("\n".join([*_once_text(summary, left_over(settings)), *held_lines(settings)]))
     raise typer.Exit(signals.exit_code(otherwise=summary.exit_code))
 
 
@@ -99,6 +100,13 @@ def left_over(settings: Settings) -> list[dict[str, Any]]:
     """The files that still wait or are to be tried again, as `jobs --json` shows them."""
     database = StatePaths(settings.state_dir, settings.scratch_dir).database
     return [job for state in LEFT_OVER for job in jobs_json(database, state)["jobs"]]
+
+
+def held_lines(settings: Settings) -> list[str]:
+    """One line for each inbox whose first backlog waits for a person's word."""
+    database = StatePaths(settings.state_dir, settings.scratch_dir).database
+    inboxes = [inbox for inbox in status_json(database)["inboxes"] if inbox["name"] in settings.inboxes]
+    return [f"{printable(inbox['name'])}: {held_text(inbox)}" for inbox in inboxes if inbox["held"]]
 
 
 def _once_text(summary: Summary, left: list[dict[str, Any]]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from twofold.cli.figures import bytes_text, count_text, duration_text, pixels_te
 from twofold.cli.jobs import place
 from twofold.cli.options import ConfigOption, JsonOption
 from twofold.cli.settings import state_paths
-from twofold.core.states import State
+from twofold.core.states import InboxState, State
 from twofold.jobs.read import jobs_json, status_json
 from twofold.telemetry.names import printable
 
@@ -38,7 +38,7 @@ def status(
     elif check:
         print(f"{'running' if running else 'not running'}; {_queue_text(shown['queue'])}")
     else:
-        failed = jobs_json(paths.database, State.FAILED)["jobs"]
+        failed = [job for job in jobs_json(paths.database, State.FAILED)["jobs"] if not job["dismissed"]]
         print("\n".join(_text(shown, failed)))
     if check and not running:
         raise typer.Exit(ExitCode.NO_DEVICE)
@@ -91,11 +91,25 @@ def _inbox_lines(inbox: dict[str, Any]) -> Iterator[str]:
     counts = ", ".join(f"{count} {state}" for state, count in inbox["counts"].items() if count) or "no files yet"
     yield f"{printable(inbox['name'])}: {inbox['state']}, {counts}"
     yield f"  {inbox['mode']}, scanned every {duration_text(inbox['scan_every_s'])}".replace("  , ", "  ")
-    reason = inbox.get("reason")
-    if reason:
+    reason = inbox["reason"]
+    if inbox["paused_until"]:
+        yield f"  paused until {inbox['paused_until']}"
+    elif inbox["held"] and inbox["state"] == InboxState.HELD:
+        yield f"  {held_text(inbox)}"
+    elif reason:
         yield f"  {printable(reason['text'])} ({reason['code']}) {reason['hint']}".rstrip()
     if inbox["ignored"]:
         yield "  ignored: " + ", ".join(f"{count} by {printable(rule)}" for rule, count in inbox["ignored"].items())
+
+
+def held_text(inbox: dict[str, Any]) -> str:
+    """`40,112 files held, about 9 d and 2.4 TiB at this recipe: twofold start photos`."""
+    held = inbox["held"]
+    cost = ""
+    if held["forecast"]:
+        made = held["forecast"]
+        cost = f", about {duration_text(made['seconds'])} and {bytes_text(made['out_bytes'])} at this recipe"
+    return f"{count_text(held['files'], 'file')} held{cost}: twofold start {printable(inbox['name'])}"
 
 
 def _device_line(device: dict[str, Any]) -> str:

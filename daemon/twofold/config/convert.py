@@ -98,6 +98,7 @@ def _inbox(name: str, section: InboxSection, recipe: str, folder: str, home: str
         failure_notes=section.failure_notes,
         unprocessed=section.unprocessed,
         on_exists=section.on_exists,
+        outbox_keep_free_bytes=section.outbox_keep_free,
         ignore=tuple(section.ignore),
     )
 

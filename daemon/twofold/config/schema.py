@@ -212,6 +212,10 @@ class InboxSection(Section):
         "Where the outbox has a file of that name: overwrite_own (only bytes that are still ours) | "
         "suffix | skip | fail",
     )
+    outbox_keep_free: AutoSize = _key(
+        "auto",
+        "Room to leave on the outbox's disk: before less would be left, files wait. auto: 1 GiB, on small disks 5%.",
+    )
     ignore: list[Text] = _key(
         [],
         "Names to ignore besides the built-in ones, such as '*_raw.tif'; '!name' takes a rule back.",

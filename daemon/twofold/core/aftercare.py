@@ -40,7 +40,8 @@ class End:
 def due(end: End, inbox: InboxSettings, hooks: Hooks) -> tuple[Act, ...]:
     """The acts that an end asks for; NOTE means that the note has to be made true, whether it is to be there or not.
 
-    Of a version that is no longer the newest, only the hook is left: name, note and original are its successor's.
+    Of a version that is no longer the newest, only the hook is left: name, note and original are its successor's. What
+    somebody dismissed is owed again, but not told again.
     """
     acts = []
     if end.current and end.state.settled:
@@ -49,7 +50,7 @@ def due(end: End, inbox: InboxSettings, hooks: Hooks) -> tuple[Act, ...]:
             acts.append(Act.COPY)
         if inbox.originals.action != "keep" and end.state is State.DONE:
             acts.append(Act.ORIGINAL)
-    if argv_of(hook_after(end.state), hooks):
+    if argv_of(hook_after(end.state), hooks) and not end.dismissed:
         acts.append(Act.HOOK)
     return tuple(acts)
 

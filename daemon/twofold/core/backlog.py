@@ -12,6 +12,8 @@ Verdict = Literal["process", "hold", "ignore"]
 
 MAX_FILES_UNASKED = 500
 MAX_SHARE_UNASKED = Fraction(1, 10)
+KEPT_FREE_BYTES = 2**30
+KEPT_FREE_SHARE = Fraction(1, 20)
 TARGET_AREA = 4
 """How much larger in area a result is taken to be where the recipe names a size in place of a factor."""
 
@@ -30,3 +32,10 @@ def verdict(existing: Existing, *, files: int, out_bytes: int, free_bytes: int |
 def grown_bytes(source_bytes: int, recipe: Recipe) -> int:
     """What results take before any file was read: a file grows about as its area does."""
     return int(source_bytes * (TARGET_AREA if recipe.scale is None else recipe.scale**2))
+
+
+def kept_free(wanted_bytes: int | None, total_bytes: int) -> int:
+    """What has to stay free on the disk of an outbox; `auto` (None) is 1 GiB, on small disks a twentieth."""
+    if wanted_bytes is not None:
+        return wanted_bytes
+    return min(KEPT_FREE_BYTES, int(total_bytes * KEPT_FREE_SHARE))

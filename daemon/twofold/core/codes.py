@@ -80,6 +80,12 @@ class Code(StrEnum):
         "Rename it, or set on_exists: suffix.",
     )
 
+    EXISTING = (
+        "existing",
+        "The file lay in the folder before it was watched, and the inbox says existing: ignore.",
+        "Run 'twofold redo PATH' to enlarge it all the same.",
+    )
+
     # --- failed: somebody has to do something
     UNREADABLE = (
         "unreadable",
@@ -138,6 +144,11 @@ class Code(StrEnum):
         "The result could not be put into the outbox.",
         "Check the outbox's permissions and mount; the job is tried again by itself.",
         True,
+    )
+    OUTPUT_TAKEN = (
+        "output_taken",
+        "The outbox holds a file of that name that Twofold did not write, and the inbox says on_exists: fail.",
+        "Rename it, then 'twofold retry ID'.",
     )
     READ_FAILED = (
         "read_failed",
@@ -258,6 +269,11 @@ class Code(StrEnum):
         "state_newer",
         "The ledger was written by a newer Twofold.",
         "Run that version again, or choose another state_dir. Nothing was changed.",
+    )
+    STATE_OLDER = (
+        "state_older",
+        "The ledger was written by an older Twofold, and was not migrated yet.",
+        "Start the service, or run 'twofold once': either migrates it, and keeps a copy.",
     )
     STATE_DAMAGED = (
         "state_damaged",

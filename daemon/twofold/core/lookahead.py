@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,13 @@ from twofold.core.settings import Order
 
 SPOOL_FILES = 256
 SPOOL_BYTES = 20 * 2**30
+
+BUMPED = 1001
+"""A bumped job goes before every priority of the configuration, a later bump before an earlier one, up to HIGHEST."""
+
+HIGHEST = 2047
+_MIDDLE = 2**30
+_LEVEL = 2**19
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,34 @@ def in_order(files: Iterable[Candidate], order: Order) -> list[Candidate]:
     """The files of one inbox in the order in which they are taken up; ties go by name."""
     key = _KEYS[order]
     return sorted(files, key=lambda file: (-file.priority, key(file), file.path))
+
+
+def in_turn(lists: Sequence[Sequence[Candidate]], in_work: Mapping[str, int]) -> list[Candidate]:
+    """The ordered files of several inboxes as one list: by priority, and inboxes of the same priority take turns.
+
+    `in_work` says how many files of an inbox were taken up already: one that has none is served before one that has.
+    """
+    turns = [
+        (-file.priority, in_work.get(file.inbox, 0) + turn, file) for files in lists for turn, file in enumerate(files)
+    ]
+    return [file for *_, file in sorted(turns, key=lambda entry: entry[:2])]
+
+
+def turn_of(last: int | None, lowest: int | None) -> int:
+    """The turn of the next job of an inbox (self-clocked fair queueing, Golestani 1994).
+
+    `last` is the turn its job before got, `lowest` the lowest of all that are queued; None where there is none. So the
+    jobs of one inbox keep their order, and a newcomer waits for no more than one job of every other inbox.
+    """
+    return max(0 if last is None else last + 1, lowest or 0) if lowest is not None or last is not None else 0
+
+
+def queue_number(priority: int, turn: int) -> int:
+    """The place of a job in the queue, 1 to 2^31 - 1, smallest first; a higher `priority` (-HIGHEST to HIGHEST) always
+    goes first, then the lower `turn`.
+    """
+    level = min(max(priority, -HIGHEST), HIGHEST)
+    return _MIDDLE - level * _LEVEL + min(max(turn, 0), _LEVEL - 1)
 
 
 def to_spool(

@@ -62,7 +62,8 @@ class DeviceSettings:
 class InboxSettings:
     """One watched folder. `path` and `outbox` are absolute, and bytes as every name below them.
 
-    `settle_s` and `scan_every_s` are seconds; None leaves the choice to intake (`auto`).
+    `settle_s` and `scan_every_s` are seconds; None leaves the choice to intake (`auto`), as it does for
+    `outbox_keep_free_bytes`.
     """
 
     name: str
@@ -78,6 +79,7 @@ class InboxSettings:
     failure_notes: FailureNotes = "auto"
     unprocessed: Unprocessed = "leave"
     on_exists: OnExists = "overwrite_own"
+    outbox_keep_free_bytes: int | None = None
     ignore: tuple[str, ...] = ()
 
 

@@ -26,7 +26,7 @@ from twofold.jobs.row import (
     reason_text,
     version_columns,
 )
-from twofold.jobs.schema import file
+from twofold.jobs.schema import backlog, file
 from twofold.jobs.transition import (
     ACTIVE,
     OPEN,
@@ -39,6 +39,7 @@ from twofold.jobs.transition import (
     is_active,
     observe,
     renew,
+    turns,
 )
 
 JOBS_AT_ONCE: Final = 1000
@@ -115,6 +116,17 @@ class Ledger:
         with self.engine.connect() as connection:
             return [Candidate(*row) for row in connection.execute(query)]
 
+    def settled_under_other(self, inbox: str, recipe_hash: str, *, limit: int = JOBS_AT_ONCE) -> list[Job]:
+        """Files of an inbox that ended by themselves under another recipe."""
+        query = sa.select(file).where(
+            file.c.inbox == inbox,
+            file.c.current == 1,
+            file.c.recipe_hash != recipe_hash,
+            in_states({State.DONE, State.SKIPPED, State.FAILED}),
+        )
+        with self.engine.connect() as connection:
+            return [job_of(row) for row in connection.execute(query.limit(limit)).mappings()]
+
     def spooled(self) -> tuple[int, int]:
         """Files whose copies lie in the spool, and their bytes."""
         query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(file.c.size), 0)).where(
@@ -134,6 +146,11 @@ class Ledger:
         query = sa.select(file).where(file.c.finished >= since).order_by(file.c.finished)
         with self.engine.connect() as connection:
             return [job_of(row) for row in connection.execute(query).mappings()]
+
+    def turns(self) -> tuple[int | None, dict[str, int]]:
+        """The lowest turn of all jobs in the queue or in work (None where there is none), and each inbox's highest."""
+        with self.engine.connect() as connection:
+            return turns(connection)
 
     def unfinished_ids(self) -> set[str]:
         """Ids of all jobs of which something is still to be expected: what they left on disk is theirs."""
@@ -186,6 +203,22 @@ class Ledger:
                 fresh.extend(job for job in chunk if observe(connection, job, now, volume))
         return fresh
 
+    def settle_all(self, inbox: str, files: Iterable[tuple[bytes, FileVersion]]) -> None:
+        """Complete files may be read now, in this version; some hundreds to a transaction, in the order given."""
+        reason = reason_text(Reason(Code.BACKLOG, Code.BACKLOG.meaning))
+        self._update_waiting(inbox, ((path, {**version_columns(version), "reason": reason}) for path, version in files))
+
+    def explain_all(self, inbox: str, reasons: Iterable[tuple[bytes, Reason]]) -> None:
+        """Why each of these files still waits."""
+        self._update_waiting(inbox, ((path, {"reason": reason_text(reason)}) for path, reason in reasons))
+
+    def _update_waiting(self, inbox: str, changes: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
+        for chunk in batched(changes, OBSERVED_AT_ONCE):
+            with writing(self.engine) as connection:
+                for path, values in chunk:
+                    mine = (file.c.inbox == inbox, file.c.path == path, file.c.current == 1)
+                    connection.execute(sa.update(file).where(*mine, in_states({State.WAITING})).values(values))
+
     def record_version(self, job_id: str, version: FileVersion) -> None:
         """Take in the stat that a file settled on, or that a mere touch gave it."""
         with writing(self.engine) as connection:
@@ -205,6 +238,7 @@ class Ledger:
         reason = Reason(Code.SETTLING, Code.SETTLING.meaning)
         query = sa.update(file).where(file.c.inbox == inbox, in_states({State.HELD}))
         with writing(self.engine) as connection:
+            connection.execute(sa.update(backlog).where(backlog.c.inbox == inbox).values(verdict="process"))
             return connection.execute(query.values(state=State.WAITING.value, reason=reason_text(reason))).rowcount
 
     # --- in the worker

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from dbos import DBOSClient, DBOSPortableJSONSerializer
 
 from twofold.core.job import Picture
+from twofold.core.lookahead import queue_number, turn_of
 from twofold.core.recipe import Recipe
 from twofold.core.states import State
 from twofold.jobs.database import writing
 from twofold.jobs.row import pictures_text
 from twofold.jobs.schema import file, reservation
-from twofold.jobs.transition import fetch, in_states
+from twofold.jobs.transition import fetch, in_states, turns
 
 APPLICATION: Final = "twofold"
 # Pinned: DBOS strands the jobs of another version. A changed sequence of steps is a new workflow, `upscale_v2`.
@@ -27,7 +28,6 @@ ALONE_QUEUE: Final = "alone"
 POLL_S: Final = 0.25
 RETRIES_AT_ONCE: Final = 256
 PRUNED_AT_ONCE: Final = 1000
-_MIDDLE_PRIORITY: Final = 2**30
 _FINISHED: Final = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 Enqueued = Literal["queued", "name_taken", "not_waiting"]
@@ -58,11 +58,13 @@ class JobQueue:
         name: bytes,
         key: bytes,
         recipe: Recipe | None = None,
+        turn: int | None = None,
     ) -> Enqueued:
         """Queue a waiting job that was spooled and planned, and reserve its output `name` (relative to `outbox`).
 
         `key` is the name's reservation key. "name_taken": another file holds it, nothing was written. "queued"
         also where the job was queued before. `recipe`, if given, replaces the row's copy: its networks are resolved.
+        `turn` is its place among jobs of its priority, where it was given one already (see core.lookahead.turn_of).
         """
         with writing(self.engine) as connection:
             row = fetch(connection, job_id)
@@ -75,7 +77,7 @@ class JobQueue:
             values: dict[str, Any] = {"sha256": sha256, "pictures": pictures_text(pictures), "reserved": name}
             if recipe is not None:
                 values["recipe"] = json.dumps(recipe.to_json())
-            self.put(connection, row, generation=row["generation"], **values)
+            self.put(connection, row, generation=row["generation"], turn=turn, **values)
             return "queued"
 
     def requeue_due(self, now: float, *, limit: int = RETRIES_AT_ONCE) -> list[str]:
@@ -87,14 +89,29 @@ class JobQueue:
                 self.put(connection, row, generation=row["generation"] + 1)
         return [row["id"] for row in rows]
 
-    def put(self, connection: sa.Connection, row: sa.RowMapping, *, generation: int, **values: Any) -> None:
-        """Set a row to queued and enqueue its workflow, inside the caller's write transaction."""
+    def put(
+        self,
+        connection: sa.Connection,
+        row: sa.RowMapping,
+        *,
+        generation: int,
+        turn: int | None = None,
+        **values: Any,
+    ) -> None:
+        """Set a row to queued and enqueue its workflow, inside the caller's write transaction.
+
+        Without a `turn` it goes behind what its inbox has in the queue.
+        """
+        if turn is None:
+            lowest, last = turns(connection)
+            turn = turn_of(last.get(row["inbox"]), lowest)
         values |= {
             "state": State.QUEUED.value,
             "generation": generation,
             "reason": None,
             "next_at": None,
             "worker": None,
+            "turn": turn,
         }
         connection.execute(sa.update(file).where(file.c.id == row["id"]).values(values))
         self._client.enqueue_in_transaction(
@@ -104,8 +121,7 @@ class JobQueue:
                 "queue_name": queue_of(row["alone"]),
                 "workflow_id": workflow_id(row["id"], generation),
                 "app_version": APPLICATION_VERSION,
-                # For DBOS a smaller number goes first.
-                "priority": min(max(_MIDDLE_PRIORITY - row["priority"], 1), 2 * _MIDDLE_PRIORITY - 1),
+                "priority": queue_number(row["priority"], turn),
             },
             row["id"],
             generation,

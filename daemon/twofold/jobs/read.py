@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.core.states import State
+from twofold.core.states import InboxState, State
 from twofold.jobs.migrations import SCHEMA_VERSION, refuse_newer
 from twofold.jobs.read_only import open_read_only, schema_version
 
@@ -21,13 +22,24 @@ JSON_SCHEMA: Final = 1
 # SQLite reads a name out of a recipe several times faster than json does.
 _JOB: Final = (
     "id, inbox, path, state, reason, json_extract(recipe, '$.name') AS recipe_name, pictures, attempts, next_at,"
-    " output_path, sha256, created, finished, {after}"
+    " output_path, sha256, created, finished, priority, dismissed, after"
 )
+_INBOXES: Final = """
+    SELECT inbox.*, backlog.forecast,
+        max(CASE WHEN pause.until IS NULL THEN 9e99 ELSE pause.until END) AS last, pause.inbox IS NOT NULL AS paused,
+        pause.until AS paused_until
+    FROM inbox
+    LEFT JOIN backlog ON backlog.inbox = inbox.name
+    LEFT JOIN pause ON pause.inbox IN ('', inbox.name) AND (pause.until IS NULL OR pause.until > :now)
+    GROUP BY inbox.name ORDER BY inbox.name
+"""
+# SQLite takes the other columns of a group from the row that gave max(): the pause that lasts longest.
+LAST_DONE: Final = 200
 _UNFINISHED: Final = (State.WAITING, State.QUEUED, State.RUNNING, State.RETRYING)
 
 
 def status_json(path: str) -> dict[str, Any]:
-    """The object of `status --json`; empty lists where there is no ledger yet."""
+    """The object of `status --json`; empty lists where there is no ledger yet. Pauses that are over do not count."""
     empty_queue = {"files": 0, "pixels": 0, "eta_s": 0, "out_bytes": 0}
     connection = _open(path)
     if connection is None:
@@ -35,7 +47,7 @@ def status_json(path: str) -> dict[str, Any]:
     with closing(connection):
         return {
             "schema": JSON_SCHEMA,
-            "inboxes": _inboxes(connection),
+            "inboxes": _inboxes(connection, time.time()),
             "devices": _devices(connection),
             "queue": _queue(connection),
         }
@@ -49,7 +61,7 @@ def jobs_json(path: str, state: State | None = None) -> dict[str, Any]:
     chosen = "" if state is None else "AND state = ?"
     with closing(connection):
         rows = connection.execute(
-            f"SELECT {_columns(connection)} FROM file WHERE current = 1 {chosen}"  # noqa: S608 - a constant of our own
+            f"SELECT {_JOB} FROM file WHERE current = 1 {chosen}"  # noqa: S608 - a constant of our own
             " ORDER BY finished IS NULL DESC, finished DESC, created",
             () if state is None else (state.value,),
         )
@@ -64,22 +76,16 @@ def find(path: str, name: bytes) -> list[dict[str, Any]]:
     if connection is None:
         return []
     with closing(connection):
-        columns = _columns(connection)
         found: list[sqlite3.Row] = list(
-            connection.execute(f"SELECT {columns} FROM file WHERE id = ?", (name.decode("utf-8", "replace"),))  # noqa: S608
+            connection.execute(f"SELECT {_JOB} FROM file WHERE id = ?", (name.decode("utf-8", "replace"),))  # noqa: S608
         )
         for inbox, relative, column in _places(connection, name):
             condition = f"{column} = ?" if inbox is None else f"{column} = ? AND inbox = ?"
             found += connection.execute(
-                f"SELECT {columns} FROM file WHERE {condition} ORDER BY current DESC, created DESC",  # noqa: S608 - our own names
+                f"SELECT {_JOB} FROM file WHERE {condition} ORDER BY current DESC, created DESC",  # noqa: S608 - our own names
                 (relative,) if inbox is None else (relative, inbox),
             )
     return [_job(row) for row in {row["id"]: row for row in found}.values()]
-
-
-def _columns(connection: sqlite3.Connection) -> str:
-    """What `_job` needs, from a ledger of whatever schema."""
-    return _JOB.format(after="after" if schema_version(connection) > 1 else "NULL AS after")
 
 
 def _places(connection: sqlite3.Connection, name: bytes) -> list[tuple[str | None, bytes, str]]:
@@ -97,7 +103,7 @@ def _places(connection: sqlite3.Connection, name: bytes) -> list[tuple[str | Non
 
 
 def _open(path: str) -> sqlite3.Connection | None:
-    """None where there is no ledger yet. Raises TwofoldError(STATE_NEWER | STATE_DAMAGED)."""
+    """None where there is no ledger yet. Raises TwofoldError(STATE_NEWER | STATE_OLDER | STATE_DAMAGED)."""
     if not os.path.exists(path):
         return None
     try:
@@ -105,31 +111,62 @@ def _open(path: str) -> sqlite3.Connection | None:
         version = schema_version(connection)
     except sqlite3.DatabaseError as error:
         raise TwofoldError(Code.STATE_DAMAGED, f"the ledger cannot be read: {error}") from error
-    if 0 < version <= SCHEMA_VERSION:
+    if version == SCHEMA_VERSION:
         return connection
     connection.close()
     refuse_newer(version)
+    if version:
+        text = f"the ledger has schema version {version}, this Twofold knows {SCHEMA_VERSION}"
+        raise TwofoldError(Code.STATE_OLDER, text)
     return None
 
 
-def _inboxes(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+def _inboxes(connection: sqlite3.Connection, now: float) -> list[dict[str, Any]]:
     counts: dict[str, dict[str, int]] = {}
-    for inbox, state, number in connection.execute(
-        "SELECT inbox, state, count(*) FROM file WHERE current = 1 GROUP BY inbox, state"
+    dismissed: dict[str, int] = {}
+    for inbox, state, number, noted in connection.execute(
+        "SELECT inbox, state, count(*), sum(dismissed) FROM file WHERE current = 1 GROUP BY inbox, state"
     ):
-        counts.setdefault(inbox, {})[state] = number
+        # What somebody dismissed is no trouble any more.
+        dismissed[inbox] = dismissed.get(inbox, 0) + noted
+        if number > noted:
+            counts.setdefault(inbox, {})[state] = number - noted
     return [
         {
             "name": row["name"],
-            "state": row["state"],
-            "reason": None if row["reason"] is None else json.loads(row["reason"]),
+            **_standing(row, counts.get(row["name"], {}), now),
             "mode": row["mode"],
             "scan_every_s": row["scan_every_s"],
             "counts": counts.get(row["name"], {}),
+            "dismissed": dismissed.get(row["name"], 0),
             "ignored": json.loads(row["ignored"]),
         }
-        for row in connection.execute("SELECT * FROM inbox ORDER BY name")
+        for row in connection.execute(_INBOXES, {"now": now})
     ]
+
+
+def _standing(row: sqlite3.Row, counts: dict[str, int], now: float) -> dict[str, Any]:
+    """State and reason of an inbox: what a person ordered counts before what the last scan found, but for offline."""
+    reason = None if row["reason"] is None else json.loads(row["reason"])
+    held = counts.get(State.HELD.value, 0)
+    facts = {
+        "state": row["state"],
+        "reason": reason,
+        "paused_until": None,
+        "held": {"files": held, "forecast": None if row["forecast"] is None else json.loads(row["forecast"])}
+        if held
+        else None,
+    }
+    if row["state"] == InboxState.OFFLINE.value:
+        return facts
+    if row["paused"]:
+        code, state = Code.INBOX_PAUSED, InboxState.PAUSED
+        facts["paused_until"] = _time(row["paused_until"])
+    elif held:
+        code, state = Code.HELD_BACKLOG, InboxState.HELD
+    else:
+        return facts
+    return facts | {"state": state.value, "reason": {"code": code.value, "text": code.meaning, "hint": code.hint}}
 
 
 def _devices(connection: sqlite3.Connection) -> list[dict[str, Any]]:
@@ -146,31 +183,65 @@ def _devices(connection: sqlite3.Connection) -> list[dict[str, Any]]:
 
 
 def _queue(connection: sqlite3.Connection) -> dict[str, Any]:
-    """What is still to come. Pixels, time and bytes count the jobs that are planned; a backlog counts as files only."""
+    """What is still to come. A backlog that was not read yet counts like the pictures that were: per byte of source."""
     states = [state.value for state in _UNFINISHED]
     marks = ", ".join("?" * len(states))
-    files = connection.execute(f"SELECT count(*) FROM file WHERE state IN ({marks})", states).fetchone()[0]  # noqa: S608
+    files, nbytes = connection.execute(
+        f"SELECT count(*), coalesce(sum(CASE WHEN pictures = '[]' THEN size END), 0) FROM file"  # noqa: S608 - marks
+        f" WHERE state IN ({marks})",
+        states,
+    ).fetchone()
     rows = connection.execute(
         f"SELECT size, pictures FROM file WHERE state IN ({marks}) AND pictures != '[]'",  # noqa: S608 - question marks
         states,
     )
     # No more than the look-ahead allows; a backlog has no pictures yet.
     planned = [(size, json.loads(text)) for size, text in rows]
-    left = [
+    speeds = dict(connection.execute("SELECT network, max(px_per_s) FROM speed GROUP BY network").fetchall())
+    pixels, seconds = _to_do(planned, speeds, left=True)
+    out_bytes = sum(_scaled_bytes(size, pictures) for size, pictures in planned)
+    if nbytes:
+        like = planned or _last_done(connection)
+        like_bytes = sum(size for size, _ in like)
+        like_pixels, like_seconds = _to_do(like, speeds, left=False)
+        if like_bytes:
+            share = nbytes / like_bytes
+            pixels += round(like_pixels * share)
+            out_bytes += round(sum(_scaled_bytes(size, pictures) for size, pictures in like) * share)
+            seconds = None if seconds is None or like_seconds is None else seconds + like_seconds * share
+        else:
+            seconds = None
+    return {
+        "files": files,
+        "pixels": pixels,
+        "eta_s": None if seconds is None else round(seconds),
+        "out_bytes": out_bytes,
+    }
+
+
+def _last_done(connection: sqlite3.Connection) -> list[tuple[int, list[dict[str, Any]]]]:
+    """The pictures delivered last, which those to come may resemble."""
+    rows = connection.execute(
+        "SELECT size, pictures FROM file WHERE state = ? AND pictures != '[]' ORDER BY finished DESC LIMIT ?",
+        (State.DONE.value, LAST_DONE),
+    )
+    return [(size, json.loads(text)) for size, text in rows]
+
+
+def _to_do(
+    planned: Sequence[tuple[int, list[dict[str, Any]]]], speeds: dict[str, float], *, left: bool
+) -> tuple[int, float | None]:
+    """Pixels and seconds of all passes, or of those `left`; no seconds where a network's speed is not known yet."""
+    steps = [
         step
         for _, pictures in planned
         for picture in pictures
-        for step in picture["chain"]["passes"][picture["passes_done"] :]
+        for step in picture["chain"]["passes"][picture["passes_done"] if left else 0 :]
     ]
-    speeds = dict(connection.execute("SELECT network, max(px_per_s) FROM speed GROUP BY network").fetchall())
-    known = all(step["model"] in speeds for step in left) and (planned or not files)
-    return {
-        "files": files,
-        "pixels": sum(_pixels(step["result"]) for step in left),
-        "eta_s": round(sum(_pixels(step["source"]) / speeds[step["model"]] for step in left)) if known else None,
-        # A file grows about as its area does.
-        "out_bytes": sum(_scaled_bytes(size, pictures) for size, pictures in planned),
-    }
+    pixels = sum(_pixels(step["result"]) for step in steps)
+    if not all(step["model"] in speeds for step in steps):
+        return pixels, None
+    return pixels, sum(_pixels(step["source"]) / speeds[step["model"]] for step in steps)
 
 
 def _scaled_bytes(size: int, pictures: Sequence[dict[str, Any]]) -> int:
@@ -199,6 +270,8 @@ def _job(row: sqlite3.Row) -> dict[str, Any]:
         "sha256": row["sha256"],
         "created": _time(row["created"]),
         "finished": _time(row["finished"]),
+        "priority": row["priority"],
+        "dismissed": bool(row["dismissed"]),
         "after": json.loads(row["after"]) if row["after"] else None,
     }
     if not _is_utf8(path):

@@ -17,7 +17,7 @@ file = _table(
     *("id", "inbox", "path", "volume", "size", "mtime_ns", "ctime_ns", "inode", "current", "state", "reason"),
     *("recipe", "recipe_hash", "generation", "attempts", "deaths", "alone", "priority", "next_at", "boot_id"),
     *("sha256", "pictures", "reserved", "intent", "output_path", "output_sha256", "output_size", "output_mtime_ns"),
-    *("worker", "created", "started", "finished", "seconds", "dismissed", "owed", "after", "best_effort"),
+    *("worker", "created", "started", "finished", "seconds", "dismissed", "owed", "after", "best_effort", "turn"),
 )
 reservation = _table("reservation", "outbox", "key", "job_id")
 inbox = _table(

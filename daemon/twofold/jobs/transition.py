@@ -64,6 +64,13 @@ def observe(connection: sa.Connection, job: Job, now: float, volume: str) -> boo
     return True
 
 
+def turns(connection: sa.Connection) -> tuple[int | None, dict[str, int]]:
+    """The lowest turn of all jobs in the queue or in work (None where there is none), and each inbox's highest."""
+    query = sa.select(file.c.inbox, sa.func.min(file.c.turn), sa.func.max(file.c.turn)).where(in_states(ACTIVE))
+    rows = connection.execute(query.group_by(file.c.inbox)).all()
+    return min((low for _, low, _ in rows), default=None), {inbox: high for inbox, _, high in rows}
+
+
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """The items in lists of at most `size`."""
     left = iter(items)

@@ -6,13 +6,14 @@ import os
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 
 import structlog
 
+from twofold.core.backlog import kept_free
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.content import Choice, choose_networks
@@ -20,7 +21,7 @@ from twofold.core.errors import Reason, TwofoldError
 from twofold.core.estimate import estimate
 from twofold.core.formats import Format, check_output
 from twofold.core.job import Job, Picture
-from twofold.core.lookahead import SPOOL_BYTES, SPOOL_FILES, Candidate, in_order, to_spool
+from twofold.core.lookahead import SPOOL_BYTES, SPOOL_FILES, Candidate, in_order, in_turn, to_spool, turn_of
 from twofold.core.naming import output_name, reservation_key, suffixed_names
 from twofold.core.passes import plan_chain
 from twofold.core.picture import PictureHeader
@@ -30,6 +31,7 @@ from twofold.core.settings import InboxSettings, Limits
 from twofold.core.states import State
 from twofold.intake.spool import spool
 from twofold.jobs.ledger import Ledger
+from twofold.jobs.pauses import ALL, Pauses
 from twofold.jobs.queue import JobQueue
 from twofold.models.catalogue import Catalogue
 from twofold.service.paths import StatePaths
@@ -68,10 +70,12 @@ class Admission:
         self._limits = limits
         self._paths = paths
         self._ledger = ledger
+        self._pauses = Pauses(ledger.engine)
         self._queue = queue
         self._catalogue = catalogue
         self._stop = stop
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="admission")
+        self._last_turns: dict[str, int] = {}
         self._in_hand: dict[tuple[str, bytes], tuple[Candidate, Future[None]]] = {}
 
     @property
@@ -88,8 +92,12 @@ class Admission:
             if future.done():
                 del self._in_hand[key]
                 future.result()
-        for file in self._choose(recheck=recheck)[: AT_ONCE * READY_PER_THREAD - len(self._in_hand)]:
-            future = self._pool.submit(self._admit, file)
+        chosen = self._choose(recheck=recheck)[: AT_ONCE * READY_PER_THREAD - len(self._in_hand)]
+        lowest = self._lowest_turn() if chosen else None
+        for file in chosen:
+            # Given here, in order: which of them is read first is chance.
+            turn = self._last_turns[file.inbox] = turn_of(self._last_turns.get(file.inbox), lowest)
+            future = self._pool.submit(self._admit, file, turn)
             self._in_hand[file.inbox, file.path] = file, future
             future.add_done_callback(lambda _: done())
 
@@ -98,30 +106,47 @@ class Admission:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _choose(self, *, recheck: bool) -> list[Candidate]:
-        ready: list[Candidate] = []
+        paused = {pause.inbox for pause in self._pauses.standing(time.time())}
+        ready: list[list[Candidate]] = []
         for inbox in self._inboxes.values():
+            if paused & {inbox.name, ALL}:
+                continue
             found = self._ledger.candidates(inbox.name, also=RECHECKED if recheck else frozenset())
             fresh = [file for file in found if (file.inbox, file.path) not in self._in_hand]
-            ready.extend(islice(in_order(fresh, inbox.order), SPOOL_FILES))
-        if not ready:
+            ready.append(in_order(fresh, inbox.order)[:SPOOL_FILES])
+        if not any(ready):
             return []
-        ready.sort(key=lambda file: -file.priority)
+        turns = in_turn(ready, self._in_work())
         files, nbytes = self._ledger.spooled()
         held = [file for file, _ in self._in_hand.values()]
         held_bytes = sum(file.size for file in held)
-        return to_spool(ready, spooled_files=files + len(held), spooled_bytes=nbytes + held_bytes)
+        return to_spool(turns, spooled_files=files + len(held), spooled_bytes=nbytes + held_bytes)
 
-    def _admit(self, file: Candidate) -> None:
+    def _in_work(self) -> Counter[str]:
+        """How many files of each inbox wait for a worker, or are being taken up."""
+        queued = {name: states.get(State.QUEUED, 0) for name, states in self._ledger.counts().items()}
+        return Counter(queued) + Counter(inbox for inbox, _ in self._in_hand)
+
+    def _lowest_turn(self) -> int | None:
+        """The lowest turn in the queue; where that is empty, turns begin anew."""
+        lowest, last = self._ledger.turns()
+        if lowest is None and not self._in_hand:
+            self._last_turns.clear()
+        for name, turn in last.items():
+            self._last_turns[name] = max(turn, self._last_turns.get(name, 0))
+        return lowest
+
+    def _admit(self, file: Candidate, turn: int) -> None:
         job = self._ledger.current(file.inbox, file.path)
         if job is None or job.state is not State.WAITING:
             return
         try:
-            self._take_up(self._inboxes[file.inbox], job)
+            self._take_up(self._inboxes[file.inbox], job, turn)
         except TwofoldError as error:
             if not self._stop.is_set():
                 self._refuse(job, error)
 
-    def _take_up(self, inbox: InboxSettings, job: Job) -> None:
+    def _take_up(self, inbox: InboxSettings, job: Job, turn: int) -> None:
         started_s = time.monotonic()
         copy = self._paths.spooled(job.id)
         spooled = spool(
@@ -146,12 +171,12 @@ class Admission:
         target = check_output(chain, header, recipe.save_as, self._limits)
         _check_room(inbox, estimate(header, chain, (), target).output_bytes)
         job = replace(job, sha256=spooled.sha256, pictures=(Picture(header, chain, why=why),))
-        self._enqueue(inbox, job, recipe, target)
+        self._enqueue(inbox, job, recipe, target, turn)
 
     def _card(self, name: str) -> NetworkCard:
         return self._catalogue.resolve(name)
 
-    def _enqueue(self, inbox: InboxSettings, job: Job, recipe: Recipe, target: Format) -> None:
+    def _enqueue(self, inbox: InboxSettings, job: Job, recipe: Recipe, target: Format, turn: int) -> None:
         for name in self._names(inbox, job, target):
             answer = self._queue.enqueue(
                 job.id,
@@ -161,6 +186,7 @@ class Admission:
                 name=name,
                 key=reservation_key(name),
                 recipe=recipe,
+                turn=turn,
             )
             if answer == "queued":
                 log.info(
@@ -205,15 +231,19 @@ class Admission:
 
 
 def _check_room(inbox: InboxSettings, needed_bytes: int) -> None:
-    """Refuse before hours of work what the outbox has no room for, or what has no outbox."""
+    """Refuse before hours of work what has no outbox, or more than the room there beside what is to stay free."""
     try:
         found = os.statvfs(inbox.outbox)
     except OSError as error:
         text = f"the outbox {os.fsdecode(inbox.outbox)} cannot be reached: {error.strerror}"
         raise TwofoldError(Code.OUTBOX_MISSING, text) from error
     free_bytes = found.f_bavail * found.f_frsize
-    if needed_bytes > free_bytes:
-        text = f"the result may take {needed_bytes} bytes, and {os.fsdecode(inbox.outbox)} has {free_bytes} free"
+    keep_bytes = kept_free(inbox.outbox_keep_free_bytes, found.f_blocks * found.f_frsize)
+    if needed_bytes + keep_bytes > free_bytes:
+        where = os.fsdecode(inbox.outbox)
+        text = (
+            f"the result may take {needed_bytes} bytes, and {where} has {free_bytes} free, of which {keep_bytes} stay"
+        )
         raise TwofoldError(Code.DISK_FULL, text)
 
 

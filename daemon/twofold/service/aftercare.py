@@ -129,7 +129,7 @@ class Aftercare:
             owed = self._owing.get(job_id)
             if owed is None or self._care_for(owed, plain):
                 self._later.pop(job_id, None)
-            if owed is not None and before is None:
+            if owed is not None and before is None and not owed.job.dismissed:
                 self._ended[owed.job.state.value] += 1
             did = True
         self._owing.settle(plain)

@@ -20,6 +20,7 @@ from twofold.device.inventory import Device, memory_probe
 from twofold.jobs.board import Board, DeviceStanding
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.liveness import worker_ended
+from twofold.jobs.pauses import Pauses
 from twofold.jobs.queue import JobQueue
 from twofold.service.admission import say_ended
 from twofold.service.order import WorkerOrder
@@ -74,6 +75,7 @@ class Crew:
         self.devices = tuple(devices)
         self._order = order
         self._ledger = ledger
+        self._pauses = Pauses(queue.engine)
         self._queue = queue
         self._board = board
         self._bury = bury
@@ -104,6 +106,8 @@ class Crew:
             if post.process is not None and post.process.poll() is not None:
                 self._reap(post, died=post.process.returncode != 0)
                 changed = True
+        for name in self._pauses.expire(time.time()):
+            log.info("pause.ended", inbox=name)
         demand = self._ledger.demand()
         if demand.next_at is not None and demand.next_at <= time.time() and self._queue.requeue_due(time.time()):
             demand = self._ledger.demand()
@@ -112,7 +116,17 @@ class Crew:
             if post.process is None and time.monotonic() >= post.not_before_s and (alone or shared):
                 self._start(post, alone=alone)
                 alone, changed = False, True
+        self._release()
         return changed
+
+    def _release(self) -> None:
+        """Let the devices go at once where a pause asks for it and nothing else is to be done."""
+        if not self.working or not any(pause.release_gpu for pause in self._pauses.standing(time.time())):
+            return
+        if not self._ledger.jobs({State.QUEUED, State.RUNNING}, limit=1):
+            for post in self._posts:
+                if post.process is not None:
+                    post.process.terminate()  # at the next look it is reaped
 
     def publish(self) -> None:
         """Write what `status` shows of the devices."""

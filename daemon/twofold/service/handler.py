@@ -114,11 +114,16 @@ class Handler:
         return outbox.publish(intent, ours)
 
     def _name(self, job: Job) -> bytes:
-        """The name of the result. Raises TwofoldError(OUTPUT_EXISTS) where a file that is not ours has it."""
+        """The name of the result. Raises TwofoldError(OUTPUT_EXISTS | OUTPUT_TAKEN) where it is somebody else's."""
         if job.reserved is None:
             raise TwofoldError(Code.UNEXPECTED, "the job has no name for its result")
         order, ours = self._outbox(job), self.ledger.last_output(job.inbox, job.path)
-        return Outbox(os.fsencode(order.path)).choose_name(job.reserved, order.on_exists, ours)
+        try:
+            return Outbox(os.fsencode(order.path)).choose_name(job.reserved, order.on_exists, ours)
+        except TwofoldError as error:
+            if error.code is Code.OUTPUT_EXISTS and order.on_exists == "fail":
+                raise TwofoldError(Code.OUTPUT_TAKEN, error.reason.text) from error
+            raise
 
     def _fill(self, held: InHand, temp: Temp, twin: Job | None) -> None:
         """Write the result's bytes: made, or copied where the very same were made or given before."""
@@ -133,8 +138,13 @@ class Handler:
             shutil.copyfileobj(original, copy)
 
     def _twin(self, job: Job) -> Job | None:
-        """A job that delivered the same bytes by the same recipe, and whose result still stands untouched."""
-        twin = None if job.sha256 is None else self.ledger.find_done(job.sha256, job.recipe_hash)
+        """A job that delivered the same bytes by the same recipe, and whose result still stands untouched.
+
+        Not for one that is made again: `redo` would only copy what it is to replace.
+        """
+        if job.sha256 is None or job.generation > 1:
+            return None
+        twin = self.ledger.find_done(job.sha256, job.recipe_hash)
         if twin is None or twin.output is None or twin.inbox not in self.outboxes:
             return None
         outbox = Outbox(os.fsencode(self._outbox(twin).path))

@@ -15,8 +15,9 @@ from twofold.core.codes import Code
 from twofold.core.errors import Reason
 from twofold.core.ignore import IgnoreRules, compile_rules
 from twofold.core.job import FileVersion, Job, job_id
+from twofold.core.lookahead import Candidate, in_order
 from twofold.core.recipe import Recipe
-from twofold.core.reconcile import Changed, Decision, New, Settled, Touched, Vanished
+from twofold.core.reconcile import Changed, Decision, Known, New, Settled, Touched, Vanished
 from twofold.core.settings import InboxSettings
 from twofold.core.settle import SettleTracker, Verdict
 from twofold.core.states import InboxState, State
@@ -25,6 +26,7 @@ from twofold.intake.scan import ScanResult, seen_before
 from twofold.intake.sweep import Sweep, sweep
 from twofold.jobs.board import Board, InboxStanding
 from twofold.jobs.ledger import Ledger
+from twofold.service.first_look import FirstLook
 
 log = structlog.get_logger()
 
@@ -48,11 +50,21 @@ class InletState:
 class Inlet:
     """Sweeps one inbox on a thread of its own, so that a share that hangs stops nobody else."""
 
-    def __init__(self, inbox: InboxSettings, recipe: Recipe, ledger: Ledger, board: Board, *, drain: bool) -> None:
+    def __init__(
+        self,
+        inbox: InboxSettings,
+        recipe: Recipe,
+        ledger: Ledger,
+        board: Board,
+        first_look: FirstLook,
+        *,
+        drain: bool,
+    ) -> None:
         self.inbox = inbox
         self._recipe = recipe
         self._ledger = ledger
         self._board = board
+        self._first_look = first_look
         self._drain = drain
         self._rules: IgnoreRules = compile_rules(inbox.ignore)
         self._wake = threading.Event()
@@ -85,8 +97,9 @@ class Inlet:
         found = sweep(self.inbox.path, self._rules, self._tracker, known, previous=self._seen, clock=time.monotonic)
         self._seen = found.found.seen
         if found.found.offline is None:
-            self._record(found)
+            self._record(found, known)
         self._publish(found)
+        self._first_look.announce()
         log.debug(
             "inbox.scanned",
             inbox=self.inbox.name,
@@ -98,6 +111,8 @@ class Inlet:
     def _sleep(self, ended_s: float, cost_s: float, stop: threading.Event) -> None:
         """Until the next sweep is due; an event brings it forward."""
         while not stop.is_set():
+            if self._first_look.released():
+                self._wake.set()
             dirty = self._wake.is_set()
             due_s = next_scan_s(
                 ended_s,
@@ -112,10 +127,12 @@ class Inlet:
                 return
             (stop if dirty else self._wake).wait(min(left_s, NAP_S))
 
-    def _record(self, found: Sweep) -> None:
+    def _record(self, found: Sweep, known: dict[bytes, Known]) -> None:
         touched = [decision for decision in found.decisions if isinstance(decision, Touched)]
         gone = [decision for decision in touched if not self._result_stands(decision.path)]
         storm = len(gone) > MAX_TOUCHED_REMADE
+        self._observe(found.decisions, known)
+        self._settle([decision for decision in found.decisions if isinstance(decision, Settled)])
         for decision in found.decisions:
             if isinstance(decision, Touched) and (storm or decision not in gone) and not self._left(decision.path):
                 self._take_in(decision.path, decision.version)
@@ -123,18 +140,36 @@ class Inlet:
                 self._apply(decision)
         if storm:
             log.warning("inbox.touched", inbox=self.inbox.name, files=len(gone))
+        self._first_look.recorded()
         self._explain(found.verdicts)
+
+    def _observe(self, decisions: list[Decision], known: dict[bytes, Known]) -> None:
+        """Write the rows of new and changed files; a first backlog may be held, and held files stay so."""
+        fate, code = self._first_look.fate([decision for decision in decisions if isinstance(decision, New)])
+        held = {path for path, row in known.items() if row.state is State.HELD}
+        jobs = []
+        for decision in decisions:
+            match decision:
+                case New(path, version):
+                    jobs.append(self._job(path, version, fate, code or Code.SETTLING))
+                case Changed(path, version) if path in held:
+                    jobs.append(self._job(path, version, State.HELD, Code.HELD_BACKLOG))
+                case Changed(path, version):
+                    jobs.append(self._job(path, version, State.WAITING, Code.SETTLING))
+        for job in self._ledger.observe_all(jobs, time.time()):
+            log.debug("file.observed", job=job.id, inbox=self.inbox.name, path=job.path, size=job.version.size)
+
+    def _settle(self, decisions: list[Settled]) -> None:
+        """In the inbox's order, so that whoever reads the first of many reads the right ones."""
+        versions = {decision.path: decision.version for decision in decisions}
+        files = [Candidate(self.inbox.name, path, version.size, version.mtime_ns) for path, version in versions.items()]
+        order = in_order(files, self.inbox.order)
+        self._ledger.settle_all(self.inbox.name, ((file.path, versions[file.path]) for file in order))
 
     def _apply(self, decision: Decision) -> None:
         match decision:
-            case New(path, version) | Changed(path, version):
-                self._observe(path, version, Code.SETTLING)
             case Touched(path, version):
-                self._observe(path, version, Code.BACKLOG)
-            case Settled(path, version):
-                row = self._take_in(path, version)
-                if row is not None:
-                    self._ledger.set_waiting(row.id, Reason(Code.BACKLOG, Code.BACKLOG.meaning))
+                self._ledger.observe(self._job(path, version, State.WAITING, Code.BACKLOG), time.time())
             case Vanished(path):
                 row = self._ledger.current(self.inbox.name, path)
                 if row is not None and row.sha256 is None:
@@ -149,39 +184,38 @@ class Inlet:
             self._ledger.record_version(row.id, version)
         return row
 
-    def _observe(self, path: bytes, version: FileVersion, code: Code) -> None:
-        job = Job(
-            id=job_id(self.inbox.name, path, version, self._recipe.digest()),
+    def _job(self, path: bytes, version: FileVersion, state: State, code: Code) -> Job:
+        digest = self._recipe.digest()
+        return Job(
+            id=job_id(self.inbox.name, path, version, digest),
             inbox=self.inbox.name,
             path=path,
             version=version,
-            state=State.WAITING,
-            reason=Reason(code, code.meaning),
+            state=state,
+            reason=Reason(code, code.meaning, code.hint),
             recipe=self._recipe,
-            recipe_hash=self._recipe.digest(),
+            recipe_hash=digest,
             priority=self.inbox.priority,
+            finished=time.time() if state is State.SKIPPED else None,
         )
-        if self._ledger.observe(job, time.time()):
-            log.debug("file.observed", job=job.id, inbox=self.inbox.name, path=path, size=version.size)
 
     def _explain(self, verdicts: dict[bytes, Verdict]) -> None:
         """Tell why each unsettled file still waits; only what changed is written."""
-        for path, verdict in verdicts.items():
-            final = self._drain and verdict is Verdict.EMPTY
-            if self._verdicts.get(path) is verdict and not final:
-                continue
-            row = self._ledger.current(self.inbox.name, path)
-            if row is None or row.state is not State.WAITING:
-                continue
-            if final:
-                reason = Reason(Code.EMPTY, Code.EMPTY.meaning, Code.EMPTY.hint)
-                self._ledger.conclude(row.id, State.SKIPPED, reason, time.time())
-                log.info(
-                    "job.skipped", job=row.id, inbox=self.inbox.name, path=path, code=reason.code, text=reason.text
-                )
-            else:
-                self._ledger.set_waiting(row.id, verdict.reason)
+        changed = {path: verdict for path, verdict in verdicts.items() if self._verdicts.get(path) is not verdict}
+        self._ledger.explain_all(self.inbox.name, ((path, verdict.reason) for path, verdict in changed.items()))
+        if self._drain:
+            for path, verdict in verdicts.items():
+                if verdict is Verdict.EMPTY:
+                    self._skip_empty(path)
         self._verdicts = verdicts
+
+    def _skip_empty(self, path: bytes) -> None:
+        """Whoever drains waits for nobody to write into an empty file."""
+        row = self._ledger.current(self.inbox.name, path)
+        reason = Reason(Code.EMPTY, Code.EMPTY.meaning, Code.EMPTY.hint)
+        if row is not None and row.state is State.WAITING:
+            self._ledger.conclude(row.id, State.SKIPPED, reason, time.time())
+            log.info("job.skipped", job=row.id, inbox=self.inbox.name, path=path, code=reason.code, text=reason.text)
 
     def _result_stands(self, path: bytes) -> bool:
         """True where the last result of this path lies where it was delivered, with its size."""

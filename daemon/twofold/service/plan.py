@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from twofold.core.errors import TwofoldError
 from twofold.core.estimate import estimate
+from twofold.core.forecast import Forecast, Measured, extrapolate, sample
 from twofold.core.formats import check_output
-from twofold.core.ignore import compile_rules
+from twofold.core.ignore import IgnoreRules, compile_rules
 from twofold.core.memory import MemoryReading, PassPlan
 from twofold.core.passes import Pass, plan_chain
 from twofold.core.protocols import MemoryProbe
 from twofold.core.recipe import Recipe
-from twofold.core.settings import Settings
+from twofold.core.settings import InboxSettings, Settings
 from twofold.device.governor import DeviceGovernor
 from twofold.device.inventory import choose_devices, list_devices, memory_probe
 from twofold.intake.scan import scan
@@ -29,6 +30,13 @@ from twofold.service.probing import probe_file
 from twofold.telemetry.names import json_fields
 
 AT_ONCE = 4
+MAX_PLANNED = 200
+"""More files than this are not planned one by one."""
+
+SAMPLED_FILES = 24
+
+Named = tuple[bytes, int]
+"""A file's path and its size in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +52,82 @@ class _Supposed:
 
 
 def plan_paths(
-    paths: Sequence[bytes], recipe: Recipe, settings: Settings, *, free_bytes: int | None, inbox: bytes | None = None
+    paths: Sequence[bytes],
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    free_bytes: int | None,
+    inbox: InboxSettings | None = None,
 ) -> dict[str, Any]:
     """DESIGN's `plan --json` object for pictures and folders; a picture that would be refused says why.
 
-    Its paths are absolute, or relative to the folder `inbox` where one is named.
+    Of more than MAX_PLANNED files a sample is planned, and the totals are extrapolated from it: `totals.sampled` says
+    on how many they rest. Paths are absolute, or relative to `inbox` where one is named,
+    whose rules then say what to leave out.
     Raises TwofoldError(NO_DEVICE).
     """
     state = StatePaths(settings.state_dir, settings.scratch_dir)
+    catalogue = open_catalogue(state, os.path.dirname(settings.source or ""))
+    root = None if inbox is None else inbox.path
+    planner = open_planner(settings, recipe, catalogue, free_bytes=free_bytes, inbox=root)
+    found = list(_files(paths, compile_rules(() if inbox is None else inbox.ignore)))
+    if len(found) > MAX_PLANNED:
+        named = sizes(found)
+        files = planner.all([path for path, _ in sample(named, SAMPLED_FILES)])
+        nbytes, count = sum(size for _, size in named), len(named)
+    else:
+        files = planner.all(found)
+        nbytes, count = sum(file["bytes"] for file in files), len(files)
+    whole = extrapolate([measured_of(file) for file in files], files=count, nbytes=nbytes)
+    totals = {
+        "files": count,
+        "sampled": len(files),
+        "refused": sum(file["refused"] is not None for file in files),
+        "bytes": nbytes,
+        "pixels": whole.pixels,
+        "ram_bytes": max((file["ram_bytes"] for file in files), default=0),
+        "out_bytes": whole.out_bytes,
+        "disk_bytes": whole.out_bytes + max((file["disk_bytes"] - file["out_bytes"] for file in files), default=0),
+        "seconds": whole.seconds,
+    }
+    return {"schema": 1, "files": files, "totals": totals}
+
+
+def forecast(planner: Planner, files: Sequence[Named], *, stop: Callable[[], bool] = lambda: False) -> Forecast:
+    """What many files will cost, measured on a sample of them; a file that would be refused costs nothing.
+
+    `stop` ends the measurement early: the figures then rest on fewer.
+    """
+    planned = planner.all([path for path, _ in sample(files, SAMPLED_FILES)], stop)
+    return extrapolate([measured_of(file) for file in planned], files=len(files), nbytes=sum(size for _, size in files))
+
+
+def sizes(paths: Iterable[bytes]) -> list[Named]:
+    """The files that are there, with their sizes."""
+    found = []
+    for path in paths:
+        try:
+            found.append((path, os.stat(path).st_size))
+        except OSError:
+            continue  # it is gone: there is nothing to plan
+    return found
+
+
+def measured_of(file: dict[str, Any]) -> Measured:
+    """The figures of one planned file."""
+    pixels = 0 if file["refused"] or not file["out_size"] else file["out_size"][0] * file["out_size"][1]
+    return Measured(file["bytes"], pixels, file["seconds"], file["out_bytes"])
+
+
+def open_planner(
+    settings: Settings,
+    recipe: Recipe,
+    catalogue: Catalogue,
+    *,
+    free_bytes: int | None = None,
+    inbox: bytes | None = None,
+) -> Planner:
+    """A planner for this machine's first device, as if `free_bytes` were free on it. Raises TwofoldError(NO_DEVICE)."""
     names = "auto" if settings.devices is None else [device.id for device in settings.devices]
     device = choose_devices(names, list_devices(), wait=False)[0]
     probe = memory_probe(device)
@@ -63,42 +139,41 @@ def plan_paths(
         clock=time.monotonic,
         capability=device.capability,
     )
-    planner = _Planner(settings, recipe, governor, open_catalogue(state, os.path.dirname(settings.source or "")), inbox)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        files = list(pool.map(planner.file, _files(paths)))
-    keys = ("ram_bytes", "disk_bytes", "seconds")
-    sums = {key: sum(file[key] for file in files) for key in keys[1:]}
-    pixels = sum(file["out_size"][0] * file["out_size"][1] for file in files if file["out_size"])
-    totals = {
-        "files": len(files),
-        "refused": sum(file["refused"] is not None for file in files),
-        "pixels": pixels,
-        "ram_bytes": max((file["ram_bytes"] for file in files), default=0),
-        **sums,
-    }
-    return {"schema": 1, "files": files, "totals": totals}
+    return Planner(settings, recipe, governor, catalogue, inbox)
 
 
 @dataclass(frozen=True, slots=True)
-class _Planner:
+class Planner:
+    """Plans pictures by one recipe on one device."""
+
     settings: Settings
     recipe: Recipe
     governor: DeviceGovernor
     catalogue: Catalogue
     inbox: bytes | None
 
+    def all(self, paths: Sequence[bytes], stop: Callable[[], bool] = lambda: False) -> list[dict[str, Any]]:
+        """`file` for each path, some side by side; those that `stop` cuts off are left out."""
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="plan") as pool:
+            planned = pool.map(lambda path: None if stop() else self.file(path), paths)
+            return [file for file in planned if file is not None]
+
     def file(self, path: bytes) -> dict[str, Any]:
+        """One entry of `files` in `plan --json`."""
         nothing: dict[str, Any] = {
+            "bytes": 0,
             "size": None,
             "out_size": None,
             "passes": [],
             "why": "",
             "ram_bytes": 0,
+            "out_bytes": 0,
             "disk_bytes": 0,
             "seconds": 0.0,
         }
         facts = json_fields("path", self._name(path)) | nothing | {"refused": None}
         try:
+            facts["bytes"] = sum(size for _, size in sizes([path]))
             header = probe_file(path, self.settings.limits, self.recipe)
             facts["size"] = list(header.size)
             recipe, facts["why"] = resolve_recipe(self.recipe, header, self.catalogue)
@@ -112,6 +187,7 @@ class _Planner:
         return facts | {
             "passes": [_pass(step, plan) for step, plan in zip(chain.passes, plans, strict=True)],
             "ram_bytes": costs.ram_bytes,
+            "out_bytes": costs.output_bytes,
             "disk_bytes": costs.disk_bytes,
             "seconds": round(costs.seconds, 3),
         }
@@ -137,9 +213,9 @@ def _pass(step: Pass, plan: PassPlan) -> dict[str, Any]:
     }
 
 
-def _files(paths: Sequence[bytes]) -> Iterator[bytes]:
+def _files(paths: Sequence[bytes], rules: IgnoreRules) -> Iterator[bytes]:
     for path in paths:
         if os.path.isdir(path):
-            yield from (os.path.join(path, name) for name in sorted(scan(path, compile_rules()).entries))
+            yield from (os.path.join(path, name) for name in sorted(scan(path, rules).entries))
         else:
             yield path

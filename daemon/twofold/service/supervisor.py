@@ -13,9 +13,11 @@ import structlog
 
 from twofold import __version__
 from twofold.core.errors import TwofoldError
+from twofold.core.forecast import Forecast
 from twofold.core.job import Job
 from twofold.core.naming import temp_name
-from twofold.core.settings import Settings
+from twofold.core.recipe import Recipe
+from twofold.core.settings import InboxSettings, Settings
 from twofold.core.states import State
 from twofold.device.host import HostProbe
 from twofold.device.inventory import Device, choose_devices, list_devices
@@ -25,16 +27,20 @@ from twofold.jobs.board import Board
 from twofold.jobs.database import open_engine
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.liveness import recover
+from twofold.jobs.orders import Orders
 from twofold.jobs.queue import JobQueue
 from twofold.service.admission import RECHECK_S, Admission, remove_quietly
 from twofold.service.aftercare import Aftercare
 from twofold.service.crew import Crew
+from twofold.service.first_look import FirstLook
 from twofold.service.heartbeat import Heartbeat
 from twofold.service.inlet import Inlet
 from twofold.service.networks import open_catalogue
 from twofold.service.order import Outbox, WorkerOrder
 from twofold.service.paths import UPSCALE_PREFIX, StatePaths
+from twofold.service.plan import forecast, open_planner
 from twofold.service.progress import Reporter, Snapshot, Summary
+from twofold.service.recipes import apply_recipe
 
 log = structlog.get_logger()
 
@@ -82,17 +88,15 @@ class Supervisor:
         self._stop = threading.Event()
         self._look = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._inlets = [
-            Inlet(inbox, settings.recipes[inbox.recipe], self._ledger, self._board, drain=drain)
-            for inbox in settings.inboxes.values()
-        ]
+        self._catalogue = open_catalogue(paths, os.path.dirname(settings.source or ""), cancelled=self._stop.is_set)
+        self._inlets = [self._inlet(inbox) for inbox in settings.inboxes.values()]
         self._admission = Admission(
             settings.inboxes,
             settings.limits,
             paths,
             self._ledger,
             self._queue,
-            open_catalogue(paths, os.path.dirname(settings.source or ""), cancelled=self._stop.is_set),
+            self._catalogue,
             stop=self._stop,
         )
         self._rechecked = threading.Event()
@@ -145,6 +149,14 @@ class Supervisor:
         why = "stopped" if stop.is_set() else "drained"
         log.info("service.stopped", why=why, seconds=round(time.monotonic() - started_s, 1))
         return summary
+
+    def _inlet(self, inbox: InboxSettings) -> Inlet:
+        recipe = self._settings.recipes[inbox.recipe]
+        first_look = FirstLook(inbox, recipe, self._ledger, self._forecast)
+        return Inlet(inbox, recipe, self._ledger, self._board, first_look, drain=self._drain)
+
+    def _forecast(self, files: list[tuple[bytes, int]], recipe: Recipe) -> Forecast:
+        return forecast(open_planner(self._settings, recipe, self._catalogue), files, stop=self._stop.is_set)
 
     def _loop(self, stop: threading.Event, watcher: Watcher) -> None:
         publish_s = prune_s = devices_s = 0.0
@@ -262,6 +274,8 @@ class Supervisor:
     def _clear_away(self) -> None:
         """After a kill or a power cut: jobs go on, and what no job owns any more is removed."""
         interrupted = recover(self._queue)
+        for inbox in self._settings.inboxes.values():
+            apply_recipe(inbox, self._settings, self._ledger, Orders(self._queue))
         self._board.keep_inboxes(list(self._settings.inboxes))
         self._board.keep_devices([])
         self._aftercare.recover()

@@ -36,6 +36,17 @@ EVENTS: dict[str, Event] = {
     ),
     "inbox.recovered": Event("info", "An inbox that was offline can be listed again.", ("inbox",)),
     "watcher.started": Event("debug", "File system events of an inbox are listened to (again).", ("inbox",)),
+    "backlog.held": Event(
+        "warning",
+        "What lies in a newly watched inbox waits for a person's word; the figures are from a sample.",
+        ("inbox", "files", "nbytes", "sampled", "pixels", "seconds", "out_bytes", "hint"),
+    ),
+    "recipe.changed": Event(
+        "info",
+        "An inbox has another recipe than before: for its unread files, and for those made again (on_recipe_change).",
+        ("inbox", "recipe", "unread", "again"),
+    ),
+    "pause.ended": Event("info", "The time of a pause is over; an empty name means all inboxes.", ("inbox",)),
     # files
     "file.observed": Event("debug", "A file was seen for the first time, or has changed.", (*JOB, "size")),
     "file.spooled": Event("debug", "A file was complete, and was copied and hashed.", (*JOB, "sha256", "seconds")),
