@@ -62,3 +62,12 @@ def test_asking_costs_one_look_at_an_index_however_many_jobs_there_are(state: St
         text = str(query.compile(state.engine, compile_kwargs={"literal_binds": True}))
         plan = " ".join(row[3] for row in connection.execute(sa.text(f"EXPLAIN QUERY PLAN {text}")))
     assert "file_owed" in plan
+
+
+def test_an_edited_recipe_says_nothing_of_files_whose_originals_left(state: Standing) -> None:
+    owing = Owing(state.engine)
+    kept, left = enqueue(state, new_job(b"kept.jpg")), enqueue(state, new_job(b"left.jpg"))
+    for job_id in (kept, left):
+        state.ledger.record_delivered(job_id, OUTPUT, {}, NOW)
+    owing.record(state.ledger.get(left), {"original": {"result": "archived", "path": "/old/left.jpg"}}, settled=True)
+    assert [job.id for job in state.ledger.settled_under_other("photos", "another recipe")] == [kept]
