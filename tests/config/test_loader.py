@@ -150,10 +150,11 @@ def test_many_mistakes_each_on_its_line(machine: Surroundings) -> None:
         inboxes:
           p:
             originals: {archiv: 1}
+            failure_notes: allways
             order: newst
             recipe: quat
             priority: true
-          q: {path: ~bob/in, outbox: '', originals: delete, settle: 2 fortnights, on_exists: [skip]}
+          q: {path: ~bob/in, outbox: '', originals: {archive: a, delete: true}, settle: 2 fortnights, on_exists: [skip]}
           q: 1
           r: text
         vram2: 1
@@ -179,21 +180,22 @@ def test_many_mistakes_each_on_its_line(machine: Surroundings) -> None:
         15: recipes.long.target: A target takes exactly one key (got none). Such as 'target: {long_side: 7680}'.
         17: inboxes.p.path: This key is required.
         17: inboxes.p.outbox: This key is required.
-        18: inboxes.p.originals.archive: This key is required.
+        18: inboxes.p.originals: Originals takes exactly one of archive and delete. Such as 'archive: DIR'.
         18: inboxes.p.originals.archiv: There is no such key. Did you mean 'archive'?
-        19: inboxes.p.order: Must be newest, oldest, smallest or name (got newst). Did you mean 'newest'?
-        20: inboxes.p.recipe: There is no recipe 'quat'. Did you mean 'quad'?
-        21: inboxes.p.priority: Must be a whole number (got true).
-        22: inboxes.q.path: Must not start with another user's ~name; write the path out (got ~bob/in).
-        22: inboxes.q.outbox: Must not be empty (got '').
-        22: inboxes.q.settle: Has an unknown unit 'fortnights'; use ms, s, min, h, d (got 2 fortnights).
-        22: inboxes.q.on_exists: Must be overwrite_own, suffix, skip or fail (got a list).
-        22: inboxes.q: There are several recipes, so this inbox has to name one. Add 'recipe: a b'.
-        22: inboxes.q.originals: Deleting originals is not available yet; they stay where they are. Use keep.
-        23: inboxes.q: This key stands here twice; first in line 22.
-        24: inboxes.r: Must be a section of keys and values (got text).
-        25: vram2: There is no such key. Did you mean 'vram'?
-        26: idle_exit: This key has no value. Give it one, or remove the key.
+        19: inboxes.p.failure_notes: Must be auto, always or never (got allways). Did you mean 'always'?
+        20: inboxes.p.order: Must be newest, oldest, smallest or name (got newst). Did you mean 'newest'?
+        21: inboxes.p.recipe: There is no recipe 'quat'. Did you mean 'quad'?
+        22: inboxes.p.priority: Must be a whole number (got true).
+        23: inboxes.q.path: Must not start with another user's ~name; write the path out (got ~bob/in).
+        23: inboxes.q.outbox: Must not be empty (got '').
+        23: inboxes.q.settle: Has an unknown unit 'fortnights'; use ms, s, min, h, d (got 2 fortnights).
+        23: inboxes.q.on_exists: Must be overwrite_own, suffix, skip or fail (got a list).
+        23: inboxes.q: There are several recipes, so this inbox has to name one. Add 'recipe: a b'.
+        23: inboxes.q.originals: Originals takes exactly one of archive and delete. Such as 'archive: DIR'.
+        24: inboxes.q: This key stands here twice; first in line 23.
+        25: inboxes.r: Must be a section of keys and values (got text).
+        26: vram2: There is no such key. Did you mean 'vram'?
+        27: idle_exit: This key has no value. Give it one, or remove the key.
         """
     assert sorted(found) == sorted(f"twofold.yaml:{line}" for line in textwrap.dedent(expected).splitlines())
     assert [int(line.split(":")[1]) for line in found] == sorted(int(line.split(":")[1]) for line in found)

@@ -19,9 +19,13 @@ from twofold.core.recipe import Recipe
 from twofold.core.settings import InboxSettings, Settings
 
 
-def found(machine: Surroundings, inboxes: dict[str, tuple[str, str]], more: str = "") -> list[str]:
-    """The overlaps of inboxes {name: (path, outbox)}, without the places they stand at."""
-    lines = [f"  {name}: {{path: {path}, outbox: {outbox}}}" for name, (path, outbox) in inboxes.items()]
+def found(machine: Surroundings, inboxes: dict[str, tuple[str, ...]], more: str = "") -> list[str]:
+    """The overlaps of inboxes {name: (path, outbox)} or (path, outbox, archive), without the places they stand at."""
+    keys = ("path: {}", "outbox: {}", "originals: {{archive: {}}}")
+    lines = [
+        f"  {name}: {{{', '.join(key.format(place) for key, place in zip(keys, places, strict=False))}}}"
+        for name, places in inboxes.items()
+    ]
     file = Path(machine.cwd, "twofold.yaml")
     file.write_text("\n".join(["inboxes:", *lines, more]))
     mistakes: tuple[Mistake, ...] = ()
@@ -61,6 +65,22 @@ def found(machine: Surroundings, inboxes: dict[str, tuple[str, str]], more: str 
             ["3 inboxes.b.outbox (/in/x) lies inside inboxes.a.path (/in)."],
         ),
         (
+            {"a": ("in", "out", "in/old")},
+            ["2 inboxes.a.originals.archive (/in/old) lies inside inboxes.a.path (/in)."],
+        ),
+        (
+            {"a": ("in", "out", "out/old")},
+            ["2 inboxes.a.originals.archive (/out/old) lies inside inboxes.a.outbox (/out)."],
+        ),
+        (
+            {"a": ("in", "out"), "b": ("in2", "out2", "in")},
+            ["3 inboxes.b.originals.archive (/in) is the same folder as inboxes.a.path (/in)."],
+        ),
+        (
+            {"a": ("old/in", "out", "old")},
+            ["2 inboxes.a.path (/old/in) lies inside inboxes.a.originals.archive (/old)."],
+        ),
+        (
             {"a": ("one", "two"), "b": ("two", "one")},
             [
                 "3 The inboxes feed each other in a circle: inboxes.a.outbox (/two) feeds inbox b, "
@@ -69,7 +89,7 @@ def found(machine: Surroundings, inboxes: dict[str, tuple[str, str]], more: str 
         ),
     ],
 )
-def test_refused(machine: Surroundings, inboxes: dict[str, tuple[str, str]], expected: list[str]) -> None:
+def test_refused(machine: Surroundings, inboxes: dict[str, tuple[str, ...]], expected: list[str]) -> None:
     assert found(machine, inboxes) == expected
 
 
@@ -81,10 +101,18 @@ def test_refused(machine: Surroundings, inboxes: dict[str, tuple[str, str]], exp
         {"a": ("x", "y"), "b": ("y", "z"), "c": ("z", "end")},
         {"a": ("in1", "out"), "b": ("in2", "out")},
         {"a": ("in1", "out"), "b": ("in2", "out/b")},
+        {"a": ("in1", "out", "old"), "b": ("in2", "out", "old"), "c": ("in3", "out", "old/c")},
     ],
-    ids=["apart", "one name begins with the other", "a chain", "one outbox for two", "outboxes inside each other"],
+    ids=[
+        "apart",
+        "one begins with the other",
+        "a chain",
+        "one outbox for two",
+        "outboxes inside each other",
+        "archives",
+    ],
 )
-def test_allowed(machine: Surroundings, inboxes: dict[str, tuple[str, str]]) -> None:
+def test_allowed(machine: Surroundings, inboxes: dict[str, tuple[str, ...]]) -> None:
     assert found(machine, inboxes) == []
 
 
@@ -108,8 +136,14 @@ def test_the_programs_own_folders(machine: Surroundings, more: str, expected: st
     assert expected in "\n".join(found(machine, {"a": ("in", "out")}, more))
 
 
-def test_a_state_dir_may_hold_inbox_and_outbox(machine: Surroundings) -> None:
-    assert found(machine, {"a": ("in", "out")}, "state_dir: .") == []
+def test_a_state_dir_may_hold_inbox_outbox_and_archive(machine: Surroundings) -> None:
+    assert found(machine, {"a": ("in", "out", "old")}, "state_dir: .") == []
+
+
+@pytest.mark.parametrize("places", [("in", "spool/x"), ("in", "out", "spool"), ("scratch/in", "out")])
+def test_nothing_may_lie_where_the_program_clears_away(machine: Surroundings, places: tuple[str, ...]) -> None:
+    (text,) = found(machine, {"a": places}, "state_dir: .")
+    assert "state_dir (/spool)" in text or "scratch_dir (/scratch)" in text
 
 
 def test_symlinks_are_followed(machine: Surroundings) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,63 @@ def test_local_disks_have_events_and_synced_folders_more_patience() -> None:
     assert habits(disk, synced=True).scan_every_s > habits(Mount("nfs4", "x", "/"), synced=False).scan_every_s
 
 
-def test_a_synced_folder_is_known_by_the_marker_in_it_or_above_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "phone/.stfolder/",
+        "phone/camera/.stversions/",
+        ".sync/ID",
+        "phone/.sync_0d8d87f03b87.db",
+        "phone/camera/._sync_0d8d87f03b87.db",
+        ".owncloudsync.log",
+        "phone/.dropbox",
+        ".dropbox.cache/",
+        "phone/.SynologyWorkingDirectory/",
+        ".seafile-data/",
+        ".tmp.driveupload/",
+        "phone/.849C9593-D756-4E56-8D6E-42412F2A707B",
+        "phone/.IMG_1.jpg.icloud",
+        ".debris/",
+    ],
+)
+def test_a_synced_folder_is_known_by_the_sign_in_it_or_above_it(tmp_path: Path, sign: str) -> None:
     inner = tmp_path / "phone" / "camera"
     inner.mkdir(parents=True)
     assert sync_marker(os.fsencode(inner)) is None
-    (tmp_path / "phone" / ".stfolder").mkdir()
-    assert sync_marker(os.fsencode(inner)) == os.fsencode(tmp_path / "phone" / ".stfolder")
+    path = tmp_path / sign
+    path.parent.mkdir(exist_ok=True)
+    path.mkdir() if sign.endswith("/") else path.touch()
+    found = sync_marker(os.fsencode(inner))
+    assert found is not None
+    assert os.path.samefile(found, path)
+    assert sync_marker(os.fsencode(tmp_path.parent)) is None
+
+
+@pytest.mark.parametrize("name", ["Dropbox", "OneDrive", "OneDrive - Some Company", "Google Drive", "nextcloud"])
+def test_a_synced_folder_is_known_by_its_name(tmp_path: Path, name: str) -> None:
+    inner = tmp_path / name / "camera"
+    inner.mkdir(parents=True)
+    assert sync_marker(os.fsencode(inner)) == os.fsencode(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", [".dropbox/", ".sync/", ".sync_conflicts", "my dropbox/", "sync.db", "OneDriver/"])
+def test_what_only_looks_a_little_like_a_sign_is_none(tmp_path: Path, name: str) -> None:
+    """`~/.dropbox` is in the home of everybody who has the client, and holds nothing that is synchronised."""
+    inner = tmp_path / "camera"
+    inner.mkdir()
+    (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
+    assert sync_marker(os.fsencode(inner)) is None
+
+
+@pytest.mark.root
+def test_signs_beyond_the_mount_point_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".stfolder").mkdir()
+    inner = tmp_path / "disk"
+    inner.mkdir()
+    assert sync_marker(os.fsencode(inner)) is not None
+    subprocess.run(["mount", "-t", "tmpfs", "none", inner], check=True)
+    try:
+        (inner / "camera").mkdir()
+        assert sync_marker(os.fsencode(inner / "camera")) is None
+    finally:
+        subprocess.run(["umount", inner], check=True)

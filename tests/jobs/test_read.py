@@ -173,6 +173,7 @@ def test_jobs_in_the_shape_that_others_script_against(state: Standing) -> None:
         "finished": None,
         "priority": 0,
         "dismissed": False,
+        "after": None,
     }
     json.dumps(told)
     assert jobs_json(state.path, State.DONE)["jobs"] == []

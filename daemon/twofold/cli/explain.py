@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from twofold.cli.aftermath import after_lines
 from twofold.cli.figures import size_text
 from twofold.cli.jobs import job_line
 from twofold.cli.options import ConfigOption, JsonOption
@@ -117,6 +118,7 @@ def _newest(job: dict[str, Any]) -> Iterator[str]:
             yield f"    {picture['passes'][0]['model']} first: {picture['why']}"
     if job["output"]:
         yield f"  result: {printable(job['output'])}"
+    yield from after_lines(job["after"])
     times = {"created": job["created"], "finished": job["finished"], "again at": job["next_at"]}
     yield "  " + ", ".join(f"{name} {when}" for name, when in times.items() if when)
     if job["attempts"] > 1:

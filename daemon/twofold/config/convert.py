@@ -6,10 +6,18 @@ import os
 from fractions import Fraction
 
 from twofold.config.locations import Surroundings, absolute, state_dir
-from twofold.config.schema import Config, InboxSection, MetricsSection, RecipeSection, VramSection
+from twofold.config.schema import (
+    Config,
+    HooksSection,
+    InboxSection,
+    MetricsSection,
+    OriginalsSection,
+    RecipeSection,
+    VramSection,
+)
 from twofold.core.memory import MemoryPolicy
 from twofold.core.recipe import Recipe, SaveAs, Target, TargetSide
-from twofold.core.settings import DeviceSettings, InboxSettings, Limits, MetricsSettings, Settings
+from twofold.core.settings import DeviceSettings, Hooks, InboxSettings, Limits, MetricsSettings, Originals, Settings
 
 DEFAULT_RECIPE = Recipe("default")
 SIDES: tuple[TargetSide, ...] = ("long_side", "short_side", "width", "height", "megapixels")
@@ -39,6 +47,7 @@ def to_settings(config: Config, source: str | None, surroundings: Surroundings) 
         limits=Limits(config.limits.input_megapixels, config.limits.output_megapixels, config.limits.decode_time),
         metrics=_metrics(config.metrics, folder, surroundings.home),
         on_recipe_change=config.on_recipe_change,
+        hooks=_hooks(config.hooks, folder, surroundings.home),
         source=source,
     )
 
@@ -99,8 +108,26 @@ def _inbox(name: str, section: InboxSection, recipe: str, folder: str, home: str
         existing=section.existing,
         order=section.order,
         priority=section.priority,
-        originals="keep",  # rules.py refuses the others
+        originals=_originals(section.originals, folder, home),
+        failure_notes=section.failure_notes,
+        unprocessed=section.unprocessed,
         on_exists=section.on_exists,
         outbox_keep_free_bytes=section.outbox_keep_free,
         ignore=tuple(section.ignore),
     )
+
+
+def _originals(given: str | OriginalsSection, folder: str, home: str) -> Originals:
+    if isinstance(given, str):
+        return Originals("delete" if given == "delete" else "keep")
+    if given.archive is None:
+        return Originals("delete", synced_ok=given.synced_ok)
+    return Originals("archive", os.fsencode(absolute(given.archive, folder, home)), given.synced_ok)
+
+
+def _hooks(given: HooksSection, folder: str, home: str) -> Hooks:
+    def words(argv: list[str]) -> tuple[str, ...]:
+        """The program is looked up in PATH, or is a path like any other of the configuration."""
+        return tuple([absolute(word, folder, home) if "/" in word else word for word in argv[:1]] + argv[1:])
+
+    return Hooks(words(given.on_done), words(given.on_failed), words(given.on_idle), given.timeout)

@@ -46,16 +46,20 @@ def read_folders(settings: Settings, mounts: tuple[Mount, ...]) -> list[Folder]:
     for inbox in settings.inboxes.values():
         folders.append(_folder("inbox", inbox.name, inbox.path, mounts))
         folders.append(_folder("outbox", inbox.name, inbox.outbox, mounts))
+        if inbox.originals.archive:
+            folders.append(_folder("archive", inbox.name, inbox.originals.archive, mounts))
     folders.append(_folder("state", "", os.fsencode(settings.state_dir), mounts))
+    folders.append(_folder("spool", "", os.fsencode(os.path.join(settings.state_dir, "spool")), mounts))
     folders.append(_folder("scratch", "", os.fsencode(settings.scratch_dir), mounts))
     return folders
 
 
 def missing_folders(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Key and path of every inbox and outbox that is not a folder now; a share may simply not be mounted yet."""
+    """Key and path of every folder of an inbox that is none now; a share may simply not be mounted yet."""
     for inbox in settings.inboxes.values():
-        for key, path in (("path", inbox.path), ("outbox", inbox.outbox)):
-            if not os.path.isdir(path):
+        folders = (("path", inbox.path), ("outbox", inbox.outbox), ("originals.archive", inbox.originals.archive))
+        for key, path in folders:
+            if path and not os.path.isdir(path):
                 yield f"inboxes.{inbox.name}.{key}", os.fsdecode(path)
 
 

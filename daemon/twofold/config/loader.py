@@ -133,7 +133,7 @@ def _overlaps(settings: Settings, written: Written) -> Iterator[Mistake]:
 
     for overlap in overlaps(read_folders(settings, read_mounts())):
         key, inbox = ROLE_KEYS[overlap.folder.role], overlap.folder.inbox
-        path: KeyPath = ("inboxes", inbox, key) if inbox else (key,)
+        path: KeyPath = ("inboxes", inbox, *key.split(".")) if inbox else (key,)
         yield written.mistake(path, overlap.text, Code.FOLDERS_OVERLAP.hint, Code.FOLDERS_OVERLAP)
 
 

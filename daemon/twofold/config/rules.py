@@ -52,9 +52,8 @@ def _inbox(path: KeyPath, inbox: Any, recipes: dict[str, Any]) -> Iterator[Findi
     if "recipe" not in inbox and len(names) > 1:
         yield path, "There are several recipes, so this inbox has to name one.", f"Add 'recipe: {names[0]}'."
     originals = inbox.get("originals")
-    if originals == "delete" or (isinstance(originals, dict) and set(originals) == {"archive"}):
-        word = "Deleting" if originals == "delete" else "Archiving"
-        yield (*path, "originals"), f"{word} originals is not available yet; they stay where they are.", "Use keep."
+    if isinstance(originals, dict) and len(originals.keys() & {"archive", "delete"}) != 1:
+        yield (*path, "originals"), "Originals takes exactly one of archive and delete.", "Such as 'archive: DIR'."
 
 
 def _devices(devices: Any) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ from twofold.config.values import (
     Text,
 )
 from twofold.core.recipe import Larger, OnExists, Remainder, SaveFormat
-from twofold.core.settings import Existing, OnNoDevice, OnRecipeChange, Order
+from twofold.core.settings import Existing, FailureNotes, OnNoDevice, OnRecipeChange, Order, Unprocessed
 
 MAX_ENTRIES = 256  # of inboxes, recipes, devices, ignore rules
 MAX_PRIORITY = 1000
@@ -148,13 +148,32 @@ class RecipeSection(Section):
     save_as: SaveAsSection = _key({}, "How results are written.")
 
 
-class ArchiveSection(Section):
-    """Where originals go once their result is safe."""
+class OriginalsSection(Section):
+    """What becomes of originals once their result is safe. Give exactly one of archive and delete."""
 
-    archive: Path = _key(..., "The folder that originals are moved into.")
+    archive: Path | None = _key(
+        None,
+        "The folder, which has to be there, that originals are moved into.",
+        examples=["/srv/archive"],
+    )
+    delete: Literal[True] | None = _key(None, "true: originals are deleted.", examples=[True])
+    synced_ok: bool = _key(
+        False, "true: also in a folder that looks synchronised, where it removes them on every other device."
+    )
 
 
-Originals = Annotated[Annotated[Literal["keep", "delete"], WORD] | Annotated[ArchiveSection, SECTION], WORD_OR_SECTION]
+Originals = Annotated[
+    Annotated[Literal["keep", "delete"], WORD] | Annotated[OriginalsSection, SECTION], WORD_OR_SECTION
+]
+
+
+class HooksSection(Section):
+    """Programs of yours, each a list of words such as [/usr/local/bin/tell, --quiet]; no shell is involved."""
+
+    on_done: list[Text] = _key([], "Run after each delivered file, with its job as JSON on standard input.")
+    on_failed: list[Text] = _key([], "Run after each file that failed, likewise.")
+    on_idle: list[Text] = _key([], "Run when all work is done, with the counts since the last time.")
+    timeout: Duration = _key("60s", "How long a program may take; then it is ended, with what it started.", gt=0)
 
 
 class InboxSection(Section):
@@ -186,7 +205,19 @@ class InboxSection(Section):
     order: Order = _key("newest", "Which files come first: newest | oldest | smallest | name")
     priority: int = _key(0, "Inboxes with a higher number are served first.", ge=-MAX_PRIORITY, le=MAX_PRIORITY)
     originals: Originals = _key(
-        "keep", "What becomes of originals. Only keep, so far; {archive: DIR} and delete are refused."
+        "keep",
+        "What becomes of originals once their result is safe: keep | delete | {archive: DIR}. Refused where the folder "
+        "looks synchronised, unless it is written {delete: true, synced_ok: true} or {archive: DIR, synced_ok: true}.",
+    )
+    failure_notes: FailureNotes = _key(
+        "auto",
+        "Whether NAME.failed.txt in the outbox tells why a file failed: auto (where the outbox is a network share) | "
+        "always | never. It goes away by itself when the file is done.",
+    )
+    unprocessed: Unprocessed = _key(
+        "leave",
+        "What becomes of pictures that were skipped (animated, already large): leave | copy, which puts a copy into "
+        "the outbox.",
     )
     on_exists: OnExists = _key(
         "overwrite_own",
@@ -234,6 +265,7 @@ class Config(Section):
         "keep",
         "What an edited recipe does to files that are done: keep | redo",
     )
+    hooks: HooksSection = _key({}, "Programs of yours to run when something ended.")
     recipes: dict[Name, RecipeSection] = _key(
         {},
         "What to do with pictures, by a name of yours. Without any: scale 2 with the built-in network.",

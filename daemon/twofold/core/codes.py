@@ -209,6 +209,40 @@ class Code(StrEnum):
     INBOX_READONLY = "inbox_readonly", "The inbox can be read but not written; originals stay.", ""
     INBOX_PAUSED = "inbox_paused", "The inbox is paused.", "Run 'twofold resume'."
 
+    # --- what follows an end: originals, notes, hooks
+    SYNCED_FOLDER = (
+        "synced_folder",
+        "The folder looks synchronised with other devices, where removing a file removes it everywhere.",
+        "Keep originals there, or set originals.synced_ok: true if that is what you want.",
+    )
+    BEST_EFFORT = (
+        "best_effort",
+        "The outbox's file system could not promise that the result replaced no other file, or survives a power cut.",
+        "Remove the original by hand, or move the outbox to another file system.",
+    )
+    RESULT_GONE = (
+        "result_gone",
+        "The result no longer stands in the outbox as it was delivered.",
+        "Run 'twofold redo PATH' if the result is needed; the original is still there.",
+    )
+    ARCHIVE_MISSING = (
+        "archive_missing",
+        "The archive folder cannot be reached.",
+        "Mount or create the folder; originals follow by themselves.",
+        True,
+    )
+    ARCHIVE_FAILED = (
+        "archive_failed",
+        "The original could not be put into the archive.",
+        "Check the archive's permissions and space; it is tried again by itself.",
+        True,
+    )
+    HOOK_FAILED = (
+        "hook_failed",
+        "A hook could not be started, ended with an error, or took too long.",
+        "Look at its output in the log; a hook is not run again.",
+    )
+
     # --- command line, configuration, service
     BAD_CONFIG = (
         "bad_config",

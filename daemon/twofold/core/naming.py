@@ -54,6 +54,17 @@ def reservation_key(path: bytes) -> bytes:
     return unicodedata.normalize("NFC", text.casefold()).encode("utf-8", "surrogateescape")
 
 
+def shortened(name: bytes, room: int) -> bytes:
+    """`name`, or where it has more than `room` bytes its beginning, marked with its own hash."""
+    if len(name) <= room:
+        return name
+    mark = b"-" + hashlib.sha256(name).hexdigest()[:_HASH_DIGITS].encode()
+    end = room - len(mark)
+    for _ in range(_MAX_CONTINUATION):
+        end -= name[end] in _CONTINUATION  # a character is not cut in two
+    return name[:end] + mark
+
+
 def _split(path: bytes) -> tuple[bytes, bytes, bytes]:
     """Folder with its slash, stem, and extension with its dot (empty where it is no picture's)."""
     cut = path.rfind(b"/") + 1
@@ -71,11 +82,4 @@ def _extension_for(target: Format, extension: bytes) -> bytes:
 
 def _join(folder: bytes, stem: bytes, suffix: bytes, extension: bytes) -> bytes:
     """The path, its stem cut and marked with its own hash where the name would be too long."""
-    room = MAX_NAME_BYTES - len(suffix) - len(extension)
-    if len(stem) > room:
-        mark = b"-" + hashlib.sha256(stem).hexdigest()[:_HASH_DIGITS].encode()
-        end = room - len(mark)
-        for _ in range(_MAX_CONTINUATION):
-            end -= stem[end] in _CONTINUATION  # a character is not cut in two
-        stem = stem[:end] + mark
-    return folder + stem + suffix + extension
+    return folder + shortened(stem, MAX_NAME_BYTES - len(suffix) - len(extension)) + suffix + extension

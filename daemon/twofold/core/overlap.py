@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-Role = Literal["inbox", "outbox", "state", "scratch"]
-ROLE_KEYS: dict[Role, str] = {"inbox": "path", "outbox": "outbox", "state": "state_dir", "scratch": "scratch_dir"}
+Role = Literal["inbox", "outbox", "archive", "state", "spool", "scratch"]
+ROLE_KEYS: dict[Role, str] = {
+    "inbox": "path",
+    "outbox": "outbox",
+    "archive": "originals.archive",
+    "state": "state_dir",
+    "spool": "state_dir",
+    "scratch": "scratch_dir",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +57,12 @@ def overlaps(folders: list[Folder]) -> Iterator[Overlap]:
     """Every pair that would feed itself, and every cycle of inboxes.
 
     Refused: an inbox that is, or lies inside, another inbox; an inbox and an outbox inside each other; an inbox that
-    is its own outbox; an inbox or outbox in the scratch directory, which is cleared; the state or scratch directory
-    in an inbox or outbox.
+    is its own outbox; an archive of originals and an inbox or outbox inside each other; any of these in the scratch
+    or spool directory, which are cleared; the state or scratch directory in any of these.
 
-    Allowed: the outbox of one inbox being another inbox (a chain), as long as it does not lead back; and outboxes
-    that are the same or inside each other, since nothing is ever read from them and delivery never overwrites
-    another's file.
+    Allowed: the outbox of one inbox being another inbox (a chain), as long as it does not lead back; outboxes that
+    are the same or inside each other, and archives likewise, since nothing is ever read from them and no file there is
+    overwritten by another's.
     """
     for first, second in combinations(folders, 2):
         text = _conflict(second, first) or _conflict(first, second)
@@ -73,8 +80,10 @@ def _conflict(a: Folder, b: Folder) -> str:
 
 
 def _may(a: Folder, b: Folder, same: bool) -> bool:
-    if {a.role, b.role} <= {"state", "scratch"} or {a.role, b.role} == {"outbox"}:
+    if {a.role, b.role} <= {"state", "spool", "scratch"} or a.role == b.role in ("outbox", "archive"):
         return True
+    if a.role == "spool" and not same:
+        return True  # it lies where the state directory lies, which is asked about by itself
     if b.role == "state" and not same:
         return True  # only scratch and spool, below the state directory, are cleared
     # One inbox's outbox may be another inbox; whether that leads back is a question of the whole graph.

@@ -14,7 +14,31 @@ OnNoDevice = Literal["wait", "exit"]
 OnRecipeChange = Literal["keep", "redo"]
 Existing = Literal["auto", "process", "hold", "ignore"]
 Order = Literal["newest", "oldest", "smallest", "name"]
-Originals = Literal["keep"]
+FailureNotes = Literal["auto", "always", "never"]
+Unprocessed = Literal["leave", "copy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """What becomes of originals once their result is safe.
+
+    `archive` is the absolute folder of `action` archive. `synced_ok` is the owner's word that removing a file from a
+    folder that looks synchronised is meant, on every device.
+    """
+
+    action: Literal["keep", "archive", "delete"] = "keep"
+    archive: bytes = b""
+    synced_ok: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """The owner's programs: argument lists, empty where there is none; `timeout_s` is what each may take."""
+
+    on_done: tuple[str, ...] = ()
+    on_failed: tuple[str, ...] = ()
+    on_idle: tuple[str, ...] = ()
+    timeout_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +87,9 @@ class InboxSettings:
     existing: Existing = "auto"
     order: Order = "newest"
     priority: int = 0
-    originals: Originals = "keep"
+    originals: Originals = field(default_factory=Originals)
+    failure_notes: FailureNotes = "auto"
+    unprocessed: Unprocessed = "leave"
     on_exists: OnExists = "overwrite_own"
     outbox_keep_free_bytes: int | None = None
     ignore: tuple[str, ...] = ()
@@ -90,4 +116,5 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     on_recipe_change: OnRecipeChange = "keep"
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    hooks: Hooks = field(default_factory=Hooks)
     source: str | None = None

@@ -72,7 +72,7 @@ class Outbox:
         """
         folder, _, _ = final.rpartition(b"/")
         path = _joined(folder, temp_name(job_id))
-        with self._explained("create", path):
+        with self.explained("create", path):
             self._make_folders(folder)
             with suppress(FileNotFoundError):
                 os.unlink(self._absolute(path))
@@ -86,7 +86,7 @@ class Outbox:
         Raises TwofoldError(DISK_FULL, DELIVERY_FAILED).
         """
         warnings: list[str] = []
-        with self._explained("write", temp.path):
+        with self.explained("write", temp.path):
             if mtime_ns is not None:
                 try:
                     os.utime(temp.fd, ns=(mtime_ns, mtime_ns))
@@ -103,7 +103,7 @@ class Outbox:
         Raises TwofoldError(OUTPUT_EXISTS) where a foreign file has the name and the policy is not `suffix`.
         """
         names = suffixed_names(wanted) if on_exists == "suffix" else (wanted,)
-        with self._explained("look at", wanted):
+        with self.explained("look at", wanted):
             for name in names:
                 if not os.path.lexists(self._absolute(name)):
                     return name
@@ -118,13 +118,13 @@ class Outbox:
         Raises TwofoldError(OUTPUT_EXISTS, OUTBOX_MISSING, DISK_FULL, DELIVERY_FAILED).
         """
         temp, final = self._absolute(intent.temp), self._absolute(intent.final)
-        with self._explained("rename", intent.final):
+        with self.explained("rename", intent.final):
             try:
                 if self._is_ours(intent.final, ours):
                     os.rename(temp, final)
                     clean = True
                 else:
-                    clean = _rename_without_clobbering(temp, final)
+                    clean = rename_without_clobbering(temp, final)
             except OSError as error:
                 # A network share may have done it and lost the answer.
                 if not self._holds(intent.final, intent.sha256, intent.size):
@@ -139,7 +139,7 @@ class Outbox:
     def recover(self, intent: Intent, ours: Output | None = None) -> Published | None:
         """Finish a delivery that was cut short after its Intent was recorded; None: make the result again."""
         if self._holds(intent.final, intent.sha256, intent.size):
-            with self._explained("recover", intent.final):
+            with self.explained("recover", intent.final):
                 with suppress(FileNotFoundError):
                     os.unlink(self._absolute(intent.temp))
                 return self._settled(intent, clean=True)
@@ -149,7 +149,7 @@ class Outbox:
 
     def stands(self, output: Output) -> bool:
         """True where a delivered result still has its name and every byte."""
-        with self._explained("look at", output.path):
+        with self.explained("look at", output.path):
             return self._holds(output.path, output.sha256, output.size)
 
     def discard(self, path: bytes) -> None:
@@ -209,7 +209,7 @@ class Outbox:
             os.close(fd)
 
     @contextmanager
-    def _explained(self, what: str, path: bytes) -> Iterator[None]:
+    def explained(self, what: str, path: bytes) -> Iterator[None]:
         """Turn the system's errors into ours; all of them may pass by themselves."""
         try:
             yield
@@ -241,7 +241,7 @@ def sync_folder(path: bytes) -> bool:
     return True
 
 
-def _rename_without_clobbering(temp: bytes, final: bytes) -> bool:
+def rename_without_clobbering(temp: bytes, final: bytes) -> bool:
     """Rename, never over a file: by one system call, else by link and unlink, else (False) checked just before.
 
     Raises FileExistsError.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 _DISKS = "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs jfs reiserfs nilfs2 tmpfs ramfs overlay ecryptfs"
@@ -18,18 +19,29 @@ LOCAL_SCAN_EVERY_S = 60.0
 NETWORK_SCAN_EVERY_S = 10.0
 
 SYNC_MARKERS = (
-    b".stfolder",
-    b".stversions",
-    b".SyncID",
-    b".dropbox.cache",
-    b".owncloudsync.log",
-    b".nextcloudsync.log",
-    b".tmp.drivedownload",
-    b".SynologyWorkingDirectory",
+    *(b".stfolder", b".stversions", b".stignore"),  # Syncthing
+    *(b".sync/ID", b".SyncID", b".SyncArchive"),  # Resilio; a folder `.sync` alone may be anybody's
+    *(b".owncloudsync.log", b".nextcloudsync.log", b".csync_journal.db", b".ocdata", b".ncdata"),
+    *(b".dropbox.cache", b".SynologyWorkingDirectory", b".seafile-data"),
+    *(b".tmp.drivedownload", b".tmp.driveupload", b".849C9593-D756-4E56-8D6E-42412F2A707B"),  # Google, OneDrive
+    *(b".debris", b".megaignore"),  # MEGA
 )
 """Names that a synchronisation client leaves in the folders it owns."""
 
+SYNC_PATTERNS = re.compile(rb"\._?sync_.*\.db|\..*\.icloud")
+"""The journals of ownCloud and Nextcloud, and the files that iCloud has not fetched."""
+
+SYNC_FOLDERS = re.compile(
+    rb"dropbox|nextcloud|owncloud|seafile|synologydrive|cloudstation|onedrive( -.*)?|google ?drive|my drive|"
+    rb"icloud drive|mobile documents|com~apple~clouddocs",
+    re.IGNORECASE,
+)
+"""Names that clients give to the folders themselves; some leave no other sign."""
+
 MAX_ANCESTORS = 64
+MAX_LISTED = 100_000
+"""A journal behind so many other names is not found; the names above are looked up one by one."""
+
 _MOUNTINFO = "/proc/self/mountinfo"
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
@@ -98,17 +110,35 @@ def habits(mount: Mount, *, synced: bool) -> Habits:
 
 
 def sync_marker(folder: bytes) -> bytes | None:
-    """The path of the sign that `folder` (a real path), or a folder above it, is synchronised with other machines."""
+    """The path of the sign that `folder` (a real path) is synchronised with other machines; None where there is none.
+
+    It is looked for in the folder and in those above it on the same file system.
+    """
     for _ in range(MAX_ANCESTORS):
-        for name in SYNC_MARKERS:
-            marker = os.path.join(folder, name)
-            if os.path.lexists(marker):
-                return marker
+        marker = _marker_in(folder)
         parent = os.path.dirname(folder)
-        if parent == folder:
-            return None
+        if marker is not None or parent == folder or os.path.ismount(folder):
+            return marker
         folder = parent
     return None
+
+
+def _marker_in(folder: bytes) -> bytes | None:
+    if SYNC_FOLDERS.fullmatch(os.path.basename(folder)):
+        return folder
+    for name in SYNC_MARKERS:
+        marker = os.path.join(folder, name)
+        if os.path.lexists(marker):
+            return marker
+    # A folder of this name is the client's own, in the home of everybody who has it.
+    if os.path.isfile(os.path.join(folder, b".dropbox")):
+        return os.path.join(folder, b".dropbox")
+    try:
+        with os.scandir(folder) as entries:
+            found = (entry.path for entry in islice(entries, MAX_LISTED) if SYNC_PATTERNS.fullmatch(entry.name))
+            return next(found, None)
+    except OSError:
+        return None  # it may be passed through, but not listed
 
 
 def unescape(text: bytes) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from twofold.core.job import FileVersion
 
 _INODE_MASK = 2**63 - 1
 """Inode numbers may use 64 bits, SQLite keeps 63 of them; as a hint they are as good."""
+
+BUFFER_BYTES = 2**20
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO that took the file's place must not hang.
@@ -30,25 +33,77 @@ def open_original(root: bytes, path: bytes) -> Iterator[int]:
 
     Raises OSError: ELOOP or ENOTDIR where a component is a symlink, ENXIO for a socket. The caller checks what it got.
     """
+    with open_folder(root, path) as (folder, name), open_in(folder, name) as fd:
+        yield fd
+
+
+@contextmanager
+def open_folder(root: bytes, path: bytes, *, make: bool = False) -> Iterator[tuple[int, bytes]]:
+    """A descriptor (O_PATH) on the folder that holds `path` (relative to `root`), and the last part of the path.
+
+    `make` makes the folders below `root` that are missing. Raises OSError as `open_original` does.
+    """
     *folders, name = path.split(b"/")
     if any(part in (b"", b".", b"..") for part in (*folders, name)):
         raise ValueError(f"not a plain relative path: {path!r}")
     parent = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for folder in folders:
+            if make:
+                _make(folder, parent)
             inner = os.open(folder, _FOLDER, dir_fd=parent)
             os.close(parent)
             parent = inner
-        try:
-            fd = os.open(name, _FILE | os.O_NOATIME, dir_fd=parent)
-        except PermissionError:
-            fd = os.open(name, _FILE, dir_fd=parent)  # only a file's owner may leave its atime alone
+        yield parent, name
     finally:
         os.close(parent)
+
+
+@contextmanager
+def open_in(folder: int, name: bytes) -> Iterator[int]:
+    """A descriptor for reading on the file `name` in an open folder, which no symlink is followed for."""
+    try:
+        fd = os.open(name, _FILE | os.O_NOATIME, dir_fd=folder)
+    except PermissionError:
+        fd = os.open(name, _FILE, dir_fd=folder)  # only a file's owner may leave its atime alone
     try:
         yield fd
     finally:
         os.close(fd)
+
+
+def sync_folder(folder: int) -> None:
+    """Put the names of an open folder (O_PATH) onto the disk, where its file system can."""
+    try:
+        fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    except PermissionError:
+        return  # a drop folder: write, but do not list
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(fd)
+
+
+def sha256_of(fd: int, check: Callable[[], None]) -> str:
+    """The sha256 (hex) of a file from its first byte; `check` is called between blocks, and may raise."""
+    digest = hashlib.sha256()
+    offset = 0
+    while block := os.pread(fd, BUFFER_BYTES, offset):
+        check()
+        digest.update(block)
+        offset += len(block)
+    return digest.hexdigest()
+
+
+def _make(folder: bytes, parent: int) -> None:
+    try:
+        os.mkdir(folder, dir_fd=parent)
+    except FileExistsError:
+        return
+    sync_folder(parent)
 
 
 def is_open_for_writing(fd: int) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections import Counter
@@ -42,6 +43,11 @@ class RootSeen:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RootSeen:
         return cls(Mount(**data["mount"]), data["empty"])
+
+
+def seen_before(volume: str) -> RootSeen | None:
+    """What was kept of the last good scan as JSON text; None where there was none."""
+    return RootSeen.from_json(json.loads(volume)) if volume else None
 
 
 @dataclass(slots=True)

@@ -38,6 +38,7 @@ from twofold.jobs.transition import (
     in_states,
     is_active,
     observe,
+    original_left,
     renew,
     turns,
 )
@@ -117,12 +118,13 @@ class Ledger:
             return [Candidate(*row) for row in connection.execute(query)]
 
     def settled_under_other(self, inbox: str, recipe_hash: str, *, limit: int = JOBS_AT_ONCE) -> list[Job]:
-        """Files of an inbox that ended by themselves under another recipe."""
+        """Files of an inbox that ended by themselves under another recipe, and whose originals are still there."""
         query = sa.select(file).where(
             file.c.inbox == inbox,
             file.c.current == 1,
             file.c.recipe_hash != recipe_hash,
             in_states({State.DONE, State.SKIPPED, State.FAILED}),
+            sa.not_(original_left()),
         )
         with self.engine.connect() as connection:
             return [job_of(row) for row in connection.execute(query.limit(limit)).mappings()]

@@ -72,7 +72,7 @@ class JobQueue:
                 return "queued"
             if row["state"] != State.WAITING.value:
                 return "not_waiting"
-            if not _reserve(connection, row, outbox, key):
+            if not reserve(connection, row, outbox, key):
                 return "name_taken"
             values: dict[str, Any] = {"sha256": sha256, "pictures": pictures_text(pictures), "reserved": name}
             if recipe is not None:
@@ -156,7 +156,7 @@ def queue_of(alone: object) -> str:
     return ALONE_QUEUE if alone else SHARED_QUEUE
 
 
-def _reserve(connection: sa.Connection, row: sa.RowMapping, outbox: str, key: bytes) -> bool:
+def reserve(connection: sa.Connection, row: sa.RowMapping, outbox: str, key: bytes) -> bool:
     """Hold an output name for a job; False where another file has it. A newer version takes it over from an older."""
     mine = (reservation.c.outbox == outbox, reservation.c.key == key)
     query = sa.select(file.c.inbox, file.c.path).join_from(reservation, file, reservation.c.job_id == file.c.id)

@@ -22,7 +22,7 @@ JSON_SCHEMA: Final = 1
 # SQLite reads a name out of a recipe several times faster than json does.
 _JOB: Final = (
     "id, inbox, path, state, reason, json_extract(recipe, '$.name') AS recipe_name, pictures, attempts, next_at,"
-    " output_path, sha256, created, finished, priority, dismissed"
+    " output_path, sha256, created, finished, priority, dismissed, after"
 )
 _INBOXES: Final = """
     SELECT inbox.*, backlog.forecast,
@@ -288,6 +288,7 @@ def _job(row: sqlite3.Row) -> dict[str, Any]:
         "finished": _time(row["finished"]),
         "priority": row["priority"],
         "dismissed": bool(row["dismissed"]),
+        "after": json.loads(row["after"]) if row["after"] else None,
     }
     if not _is_utf8(path):
         job["path_b64"] = base64.b64encode(path).decode()

@@ -38,6 +38,11 @@ def has_code(code: Code) -> sa.ColumnElement[bool]:
     return sa.func.json_extract(file.c.reason, "$.code") == code.value
 
 
+def original_left() -> sa.ColumnElement[bool]:
+    """True of a job whose original was archived or deleted: there is nothing to make it from again."""
+    return sa.func.coalesce(sa.func.json_extract(file.c.after, "$.original.result"), "").in_(["archived", "deleted"])
+
+
 def fetch(connection: sa.Connection, job_id: str) -> sa.RowMapping:
     """One row of `file`. Raises TwofoldError(NOT_FOUND)."""
     row = connection.execute(sa.select(file).where(file.c.id == job_id)).mappings().first()

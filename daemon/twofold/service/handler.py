@@ -94,7 +94,8 @@ class Handler:
     def _deliver(self, held: InHand, outbox: Outbox, ours: Output | None) -> Published:
         job, twin = held.job, self._twin(held.job)
         if twin is not None and twin.output is not None and (twin.inbox, twin.output.path) == (job.inbox, job.reserved):
-            return Published(twin.output, best_effort=False)  # the same bytes were dropped again: their result stands
+            # The same bytes were dropped again: their result stands.
+            return Published(twin.output, best_effort=twin.best_effort)
         name = self._name(job)
         temp = outbox.open_temp(job.id, name)
         try:

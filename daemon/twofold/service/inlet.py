@@ -22,7 +22,7 @@ from twofold.core.settings import InboxSettings
 from twofold.core.settle import SettleTracker, Verdict
 from twofold.core.states import InboxState, State
 from twofold.intake.mounts import habits, mount_of, read_mounts, sync_marker
-from twofold.intake.scan import RootSeen, ScanResult
+from twofold.intake.scan import ScanResult, seen_before
 from twofold.intake.sweep import Sweep, sweep
 from twofold.jobs.board import Board, InboxStanding
 from twofold.jobs.ledger import Ledger
@@ -78,7 +78,7 @@ class Inlet:
         self._every_s = inbox.scan_every_s or self.habits.scan_every_s
         self._tracker = SettleTracker(self.habits.settle_s if inbox.settle_s is None else inbox.settle_s)
         # What the root was before a restart tells an unmounted share from an emptied folder.
-        self._seen = _seen_before(board.volumes().get(inbox.name, ""))
+        self._seen = seen_before(board.volumes().get(inbox.name, ""))
         self._verdicts: dict[bytes, Verdict] = {}
         self._pulse = Pulse(f"inbox {inbox.name}", THREAD_BUDGET_S, time.monotonic)  # nobody looks before `run`
         self.status = InletState()
@@ -150,7 +150,7 @@ class Inlet:
         self._observe(found.decisions, known)
         self._settle([decision for decision in found.decisions if isinstance(decision, Settled)])
         for decision in found.decisions:
-            if isinstance(decision, Touched) and (storm or decision not in gone):
+            if isinstance(decision, Touched) and (storm or decision not in gone) and not self._left(decision.path):
                 self._take_in(decision.path, decision.version)
             else:
                 self._apply(decision)
@@ -244,6 +244,11 @@ class Inlet:
         except OSError:
             return False
 
+    def _left(self, path: bytes) -> bool:
+        """True where the original was archived or deleted: what lies there now was dropped again, for its own turn."""
+        row = self._ledger.current(self.inbox.name, path)
+        return row is not None and row.after.get("original", {}).get("result") in ("archived", "deleted")
+
     def _publish(self, found: Sweep, seconds: float) -> None:
         before = self.status
         with self._pulse.away():
@@ -280,7 +285,3 @@ def _inbox_state(found: ScanResult, root: bytes) -> tuple[InboxState, Reason | N
     if not os.access(root, os.W_OK):
         return InboxState.READONLY, Reason(Code.INBOX_READONLY, Code.INBOX_READONLY.meaning)
     return InboxState.OK, None
-
-
-def _seen_before(volume: str) -> RootSeen | None:
-    return RootSeen.from_json(json.loads(volume)) if volume else None

@@ -30,6 +30,7 @@ from twofold.jobs.liveness import recover
 from twofold.jobs.orders import Orders
 from twofold.jobs.queue import JobQueue
 from twofold.service.admission import RECHECK_S, Admission, remove_quietly
+from twofold.service.aftercare import Aftercare
 from twofold.service.crew import Crew
 from twofold.service.first_look import FirstLook
 from twofold.service.heartbeat import Heartbeat
@@ -122,6 +123,9 @@ class Supervisor:
             bury=self._bury,
             forward=watch is not None,
         )
+        self._aftercare = Aftercare(
+            settings, self._ledger, self._board, paths.database, quiet=self._nothing_runnable, drain=drain
+        )
         self._reporter = Reporter(self._ledger, paths.database, dict(settings.inboxes), now=time.time())
         self._exporter = self._open_exporter() if settings.metrics.wanted else None
 
@@ -143,6 +147,7 @@ class Supervisor:
                 self._spawn(f"inlet-{inlet.inbox.name}", partial(inlet.run, self._stop, self._look, pulse))
             self._spawn("admission", partial(self._admit, self._watchdog.register("admission")))
             self._spawn("watcher", partial(self._observe, watcher, self._watchdog.register("watcher")))
+            self._spawn("aftercare", partial(self._aftercare.run, self._stop, self._watchdog.register("aftercare")))
             if self._exporter is not None:
                 work = partial(self._exporter.run, self._stop, self._watchdog.register("metrics"))
                 self._spawn("metrics", work)
@@ -208,8 +213,10 @@ class Supervisor:
                 prune_s = now_s + PRUNE_EVERY_S
                 self._queue.prune(time.time(), older_s=PRUNE_OLDER_S)
                 self._tidy()
-            if self._drain and (self._nothing_runnable() or self._crew.hopeless):
-                break
+            if self._drain:
+                drained = self._nothing_runnable()
+                if (drained or self._crew.hopeless) and self._aftercare.settled(quiet=drained):
+                    break
         return False
 
     def _observe(self, watcher: Watcher, pulse: Pulse) -> None:
@@ -337,6 +344,7 @@ class Supervisor:
             self._watchdog.tend()
         self._board.keep_inboxes(list(self._settings.inboxes))
         self._board.keep_devices([])
+        self._aftercare.recover()
         self._tidy()
         live = self._ledger.unfinished_ids()
         for inbox in self._settings.inboxes.values():

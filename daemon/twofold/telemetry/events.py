@@ -83,6 +83,29 @@ EVENTS: dict[str, Event] = {
     ),
     "job.cancelled": Event("info", "The canonical line of a job that somebody cancelled.", (*JOB, *REASON)),
     "job.vanished": Event("info", "The canonical line of a file that was removed before it was read.", JOB),
+    # what follows an end
+    "original.archived": Event("info", "An original was moved into the archive.", (*JOB, "archive", "name")),
+    "original.deleted": Event("info", "An original was deleted; its result stands.", JOB),
+    "original.restored": Event(
+        "warning", "An original that a kill had left under a hidden name has its own name again.", JOB
+    ),
+    "file.copied": Event("info", "A skipped picture was copied into the outbox as it is.", (*JOB, "output")),
+    "note.written": Event("info", "A failure note was written beside the results.", (*JOB, "note")),
+    "note.removed": Event("info", "A failure note was removed: the file does not stand as failed any more.", ("note",)),
+    "hook.completed": Event("info", "A hook ended well.", ("hook", "job", "seconds")),
+    "hook.failed": Event(
+        "warning",
+        "A hook could not be started, ended with an error, or took too long.",
+        ("hook", "job", "status", "seconds", "text", "output"),
+    ),
+    "aftercare.refused": Event(
+        "warning", "Something that was to follow an end is not done, for good.", (*JOB, "what", *REASON)
+    ),
+    "aftercare.postponed": Event(
+        "warning",
+        "Something that was to follow an end has to wait; told once for all files of an inbox that wait so.",
+        (*JOB, "what", *REASON),
+    ),
     # passes
     "pass.planned": Event(
         "info",
