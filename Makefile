@@ -1,6 +1,7 @@
 # Everything a person types here. Needs make and Python 3.11 or newer; the rest lands in .venv.
 PYTHON ?= python3
 VENV := .venv
+JOBS ?= 2
 BIN := $(VENV)/bin
 
 # install-service: where the units go below PREFIX, where the program lies, and (for packages) a root to put it all under.
@@ -39,8 +40,9 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/twofold once --config demo/twofold.yaml
 	@$(BIN)/python tools/demo.py compare
 
+# Files of tests side by side: most of them wait for processes of their own. One by one: make test JOBS=0
 test: $(VENV)/test.stamp
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check

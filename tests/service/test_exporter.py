@@ -13,6 +13,7 @@ from tests.jobs.samples import Standing, enqueue, new_job
 from twofold.core.settings import MetricsSettings
 from twofold.core.states import State
 from twofold.service.exporter import Exporter
+from twofold.service.pulse import Pulse
 
 LONG_ENOUGH_S = 20
 
@@ -26,7 +27,7 @@ def exporter(state: Standing, settings: MetricsSettings) -> Exporter:
 def look_once(one: Exporter) -> None:
     """A run that is stopped before its second look."""
     stop = threading.Event()
-    looking = threading.Thread(target=one.run, args=(stop,))
+    looking = threading.Thread(target=one.run, args=(stop, Pulse("test", 60, time.monotonic)))
     looking.start()
     deadline_s = time.monotonic() + LONG_ENOUGH_S
     while not list(one.collect()):

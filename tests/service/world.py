@@ -30,6 +30,7 @@ from twofold.jobs.database import open_engine
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.queue import JobQueue
 from twofold.service.aftercare import Aftercare
+from twofold.service.pulse import Pulse
 
 SOURCE = b"the original " * 4000
 RESULT = b"the result " * 9000
@@ -137,7 +138,7 @@ class World:
     def caring(self) -> Iterator[Aftercare]:
         aftercare, stop = self.aftercare(), threading.Event()
         aftercare.recover()
-        thread = threading.Thread(target=aftercare.run, args=(stop,))
+        thread = threading.Thread(target=aftercare.run, args=(stop, Pulse("test", 60, time.monotonic)))
         thread.start()
         try:
             yield aftercare

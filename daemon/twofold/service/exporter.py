@@ -34,6 +34,8 @@ IDLE_WRITE_EVERY_S = 60.0
 BUSY_SHARE = 0.01
 """The part of one core that reading a large ledger for metrics may take."""
 
+LONGEST_PAUSE_S = 30.0
+
 RETRY_S = 60.0
 """An address that is taken is tried again this often."""
 
@@ -84,7 +86,7 @@ class Exporter:
             if started_s >= self._write_due_s:
                 self._write_due_s = started_s + (BUSY_WRITE_EVERY_S if self._busy else IDLE_WRITE_EVERY_S)
                 self._write()
-            stop.wait(max(EVERY_S, (time.monotonic() - started_s) / BUSY_SHARE))
+            stop.wait(min(max(EVERY_S, (time.monotonic() - started_s) / BUSY_SHARE), LONGEST_PAUSE_S))
 
     def close(self) -> None:
         """Write the last figures, and serve no more."""
