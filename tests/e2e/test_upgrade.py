@@ -26,6 +26,7 @@ DONE_TIMEOUT_S = 60
 def as_schema_1(path: str) -> None:
     """Take everything away that the second schema brought: what is left is what the first version wrote."""
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX file_place")
         connection.execute("DROP INDEX file_owed")
         connection.execute("DROP INDEX file_finished")
         for column in ("dismissed", "owed", "after", "best_effort", "turn"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -317,3 +318,36 @@ def test_a_speed_moves_slowly(state: Standing) -> None:
     for px_per_s in (100.0, 200.0):
         board.record_speed("net@1", "cpu", px_per_s, NOW)
     assert board.speeds() == {("net@1", "cpu"): pytest.approx(130.0)}
+
+
+def test_many_files_at_once_are_observed_as_one_by_one(state: Standing) -> None:
+    old, same, fresh = new_job(b"changed"), new_job(b"same"), new_job(b"fresh")
+    gone = new_job(b"gone")
+    for job in (old, same, gone):
+        state.ledger.observe(job, NOW)
+    state.ledger.conclude(gone.id, State.VANISHED, BACKLOG, NOW)
+    changed = new_job(b"changed", mtime_ns=9)
+    observed = state.ledger.observe_all([changed, same, fresh, gone], NOW + 1)
+    assert {job.path for job in observed} == {b"changed", b"fresh", b"gone"}
+    assert state.ledger.get(old.id).state is State.CANCELLED
+    assert {job.path for job in state.ledger.jobs({State.WAITING})} == {b"changed", b"same", b"fresh", b"gone"}
+    assert state.ledger.observe_all([changed, same, fresh, gone], NOW + 2) == []
+
+
+def test_a_large_folder_lets_other_writers_in(state: Standing) -> None:
+    jobs = [new_job(b"%d.jpg" % number) for number in range(6000)]
+    board, waits = Board(state.engine), []
+    observing = threading.Thread(target=state.ledger.observe_all, args=(jobs, NOW))
+    observing.start()
+    while observing.is_alive():
+        started_s = time.monotonic()
+        board.record_speed("net@1", "cpu", 1.0, NOW)
+        waits.append(time.monotonic() - started_s)
+        time.sleep(0.01)
+    observing.join()
+    assert len(waits) > 3
+    assert max(waits) < 10  # it starved until SQLite gave up, after 30 s
+    assert state.ledger.unfinished() == 6000
+    settled = [(job.path, job.version) for job in jobs]
+    state.ledger.settle_all("photos", settled)
+    assert len(state.ledger.candidates("photos")) == 6000

@@ -31,20 +31,20 @@ from twofold.jobs.transition import (
     ACTIVE,
     OPEN,
     UNFINISHED,
-    batched,
     end,
     fetch,
     has_code,
     in_states,
     is_active,
-    observe,
+    observe_all,
     original_left,
     renew,
     turns,
+    unhurried,
+    update_waiting,
 )
 
 JOBS_AT_ONCE: Final = 1000
-OBSERVED_AT_ONCE: Final = 500
 
 
 class Demand(NamedTuple):
@@ -201,9 +201,9 @@ class Ledger:
     def observe_all(self, jobs: Iterable[Job], now: float, *, volume: str = "") -> list[Job]:
         """Observe many files, some hundreds to a transaction; those that are new."""
         fresh: list[Job] = []
-        for chunk in batched(jobs, OBSERVED_AT_ONCE):
+        for chunk in unhurried(jobs):
             with writing(self.engine) as connection:
-                fresh.extend(job for job in chunk if observe(connection, job, now, volume))
+                fresh.extend(observe_all(connection, chunk, now, volume))
         return fresh
 
     def settle_all(self, inbox: str, files: Iterable[tuple[bytes, FileVersion]]) -> None:
@@ -216,11 +216,9 @@ class Ledger:
         self._update_waiting(inbox, ((path, {"reason": reason_text(reason)}) for path, reason in reasons))
 
     def _update_waiting(self, inbox: str, changes: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
-        for chunk in batched(changes, OBSERVED_AT_ONCE):
+        for chunk in unhurried(changes):
             with writing(self.engine) as connection:
-                for path, values in chunk:
-                    mine = (file.c.inbox == inbox, file.c.path == path, file.c.current == 1)
-                    connection.execute(sa.update(file).where(*mine, in_states({State.WAITING})).values(values))
+                update_waiting(connection, inbox, chunk)
 
     def record_version(self, job_id: str, version: FileVersion) -> None:
         """Take in the stat that a file settled on, or that a mere touch gave it."""

@@ -94,6 +94,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE file ADD COLUMN best_effort INTEGER NOT NULL DEFAULT 0",
         # The place of a queued job among those of its priority (core.lookahead.turn_of).
         "ALTER TABLE file ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX file_place ON file (inbox, path)",
         "CREATE INDEX file_owed ON file (finished) WHERE owed = 1",
         "CREATE INDEX file_finished ON file (finished)",
         """CREATE TABLE pause (

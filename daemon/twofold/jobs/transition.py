@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -17,6 +18,9 @@ from twofold.jobs.row import reason_text, row_of
 from twofold.jobs.schema import file, reservation
 
 T = TypeVar("T")
+
+AT_ONCE: Final = 500
+BREATH_S: Final = 0.05
 
 SUPERSEDED: Final = "a newer version of the file took its place"
 ACTIVE: Final = frozenset({State.QUEUED, State.RUNNING})
@@ -59,14 +63,32 @@ def observe(connection: sa.Connection, job: Job, now: float, volume: str) -> boo
     for older in connection.execute(sa.select(file.c.id).where(*others, in_states(OPEN))).scalars().all():
         end(connection, older, State.CANCELLED, Reason(Code.CHANGED, SUPERSEDED), now)
     if same is None:
-        values = row_of(replace(job, created=now)) | {"volume": volume, "current": 1, "owed": 0}
-        connection.execute(sa.insert(file).values(values))
+        connection.execute(sa.insert(file).values(row_of(replace(job, created=now)) | _fresh(volume)))
         return True
     connection.execute(sa.update(file).where(file.c.id == job.id).values(current=1))
     if same != State.VANISHED.value:
         return False
     renew(connection, job.id, job.state, job.reason)
     return True
+
+
+def observe_all(connection: sa.Connection, jobs: Sequence[Job], now: float, volume: str) -> list[Job]:
+    """Observe many files; those that are new. Files without any row, nearly all of a first look, cost little."""
+    known: set[tuple[str, bytes]] = set()
+    for inbox in {job.inbox for job in jobs}:
+        paths = [job.path for job in jobs if job.inbox == inbox]
+        query = sa.select(file.c.inbox, file.c.path).where(file.c.inbox == inbox, file.c.path.in_(paths))
+        known.update((row.inbox, row.path) for row in connection.execute(query))
+    unknown = {(job.inbox, job.path): job for job in jobs if (job.inbox, job.path) not in known}
+    if unknown:
+        rows = [row_of(replace(job, created=now)) | _fresh(volume) for job in unknown.values()]
+        connection.execute(sa.insert(file), rows)
+    others = [job for job in jobs if unknown.get((job.inbox, job.path)) is not job]
+    return [*unknown.values(), *(job for job in others if observe(connection, job, now, volume))]
+
+
+def _fresh(volume: str) -> dict[str, Any]:
+    return {"volume": volume, "current": 1, "owed": 0}
 
 
 def turns(connection: sa.Connection) -> tuple[int | None, dict[str, int]]:
@@ -76,11 +98,28 @@ def turns(connection: sa.Connection) -> tuple[int | None, dict[str, int]]:
     return min((low for _, low, _ in rows), default=None), {inbox: high for inbox, _, high in rows}
 
 
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of at most `size`."""
+def update_waiting(connection: sa.Connection, inbox: str, changes: Sequence[tuple[bytes, dict[str, Any]]]) -> None:
+    """New column values for the waiting ones among these files, by path; all change the same columns.
+
+    One statement for all: of tens of thousands of files, each by itself would take milliseconds.
+    """
+    mine = (file.c.inbox == inbox, file.c.path == sa.bindparam("at"), file.c.current == 1)
+    query = sa.update(file).where(*mine, file.c.state == State.WAITING.value)
+    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in changes[0][1]}
+    rows = [{"at": path} | {f"new_{name}": value for name, value in new.items()} for path, new in changes]
+    connection.execute(query.values(values), rows)
+
+
+def unhurried(items: Iterable[T]) -> Iterator[list[T]]:
+    """The items, some hundreds at a time, with a breath in between.
+
+    SQLite serves no queue: a writer that comes back at once lets all others starve.
+    """
     left = iter(items)
-    while chunk := list(islice(left, size)):
+    while chunk := list(islice(left, AT_ONCE)):
         yield chunk
+        if len(chunk) == AT_ONCE:
+            time.sleep(BREATH_S)
 
 
 def end(

@@ -82,6 +82,7 @@ class Inlet:
         self._verdicts: dict[bytes, Verdict] = {}
         self._pulse = Pulse(f"inbox {inbox.name}", THREAD_BUDGET_S, time.monotonic)  # nobody looks before `run`
         self.status = InletState()
+        self.announcing = False
 
     def dirty(self) -> None:
         """Something may have happened: look soon. Never blocks."""
@@ -111,9 +112,11 @@ class Inlet:
             self._pulse.beat(budget_s=THREAD_BUDGET_S + rows * ROW_BUDGET_S)
             self._record(found, known)
             self._pulse.beat(budget_s=THREAD_BUDGET_S)
+        self.announcing = True
         self._publish(found, time.monotonic() - started_s)
         with self._pulse.away():
             self._first_look.announce()
+        self.announcing = False
         log.debug(
             "inbox.scanned",
             inbox=self.inbox.name,
@@ -147,7 +150,9 @@ class Inlet:
         with self._pulse.away():
             gone = [decision for decision in touched if not self._result_stands(decision.path)]
         storm = len(gone) > MAX_TOUCHED_REMADE
-        self._observe(found.decisions, known)
+        parked = self._observe(found.decisions, known)
+        for path in parked & found.verdicts.keys():
+            del found.verdicts[path]  # nobody waits for it to settle
         self._settle([decision for decision in found.decisions if isinstance(decision, Settled)])
         for decision in found.decisions:
             if isinstance(decision, Touched) and (storm or decision not in gone) and not self._left(decision.path):
@@ -159,8 +164,11 @@ class Inlet:
         self._first_look.recorded()
         self._explain(found.verdicts)
 
-    def _observe(self, decisions: list[Decision], known: dict[bytes, Known]) -> None:
-        """Write the rows of new and changed files; a first backlog may be held, and held files stay so."""
+    def _observe(self, decisions: list[Decision], known: dict[bytes, Known]) -> set[bytes]:
+        """Write the rows of new and changed files; a first backlog may be held, and held files stay so.
+
+        Gives the files that are not to be enlarged as things stand.
+        """
         with self._pulse.away():
             fate, code = self._first_look.fate([decision for decision in decisions if isinstance(decision, New)])
         held = {path for path, row in known.items() if row.state is State.HELD}
@@ -175,6 +183,7 @@ class Inlet:
                     jobs.append(self._job(path, version, State.WAITING, Code.SETTLING))
         for job in self._ledger.observe_all(jobs, time.time()):
             log.debug("file.observed", job=job.id, inbox=self.inbox.name, path=job.path, size=job.version.size)
+        return {job.path for job in jobs if job.state is not State.WAITING}
 
     def _settle(self, decisions: list[Settled]) -> None:
         """In the inbox's order, so that whoever reads the first of many reads the right ones."""

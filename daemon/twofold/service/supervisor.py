@@ -242,7 +242,7 @@ class Supervisor:
 
     def _nothing_runnable(self) -> bool:
         """Asked in the order in which a file moves on, so that none slips through between two questions."""
-        if any(inlet.status.sweeps == 0 or inlet.status.moving for inlet in self._inlets):
+        if any(inlet.status.sweeps == 0 or inlet.status.moving or inlet.announcing for inlet in self._inlets):
             return False
         if any(self._ledger.candidates(inlet.inbox.name) for inlet in self._inlets):
             return False
