@@ -16,6 +16,7 @@ from tests.jobs.worker_process import serve
 from twofold.core.codes import Code
 from twofold.core.states import State
 from twofold.jobs.liveness import recover, worker_ended
+from twofold.jobs.orders import Orders
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30.0
@@ -39,7 +40,7 @@ class Script:
         """What happened to a job, without its id."""
         log = self.folder / "log"
         text = log.read_text() if log.exists() else ""
-        return [line.replace(f"{job_id} ", "") for line in text.splitlines() if job_id in line]
+        return [line.replace(job_id, "").replace("  ", " ").strip() for line in text.splitlines() if job_id in line]
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "tests.jobs.worker_process", self._ledger_path, WORKER, str(self.folder)]
@@ -80,6 +81,20 @@ def test_a_job_is_made_and_delivered(state: Standing, script: Script) -> None:
     assert job.output is not None
     assert job.output.path == b"a.jpg"
     assert state.ledger.unfinished() == 0
+
+
+def test_a_job_that_is_taken_away_between_two_steps_is_put_down(state: Standing, script: Script) -> None:
+    job_id = enqueue(state, new_job())
+    script.say(f"{job_id}.long", "0")
+    hang = script.say(f"{job_id}.make.hang")
+    worker = threading.Thread(target=script.drain)
+    worker.start()
+    script.wait_for(job_id, "begin make")
+    assert Orders(state.queue).cancel(job_id, NOW)
+    hang.unlink()
+    worker.join(DEADLINE_S)
+    assert script.lines(job_id) == ["begin make", "end make", "put_down"]
+    assert state.ledger.get(job_id).state is State.CANCELLED
 
 
 def test_kill_nine_in_a_pass_repeats_that_pass_only(state: Standing, script: Script) -> None:

@@ -50,6 +50,9 @@ class ScriptedHandler:
         self._ledger.record_delivered(job_id, Output(job.path, "cc" * 32, 5, 9), {"make": 0.5}, NOW + 60)
         return {}
 
+    def put_down(self, job_id: str) -> None:
+        self._note(f"put_down {job_id}")
+
     def _do(self, job_id: str, step: str) -> None:
         self._note(f"begin {job_id} {step}")
         if (self._folder / f"{job_id}.{step}.die").exists():

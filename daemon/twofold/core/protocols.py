@@ -42,3 +42,6 @@ class JobHandler(Protocol):
 
     def deliver(self, job_id: str) -> dict[str, Any]:
         """Finish, encode, verify, put into the outbox, commit."""
+
+    def put_down(self, job_id: str) -> None:
+        """Free what is held of a job that was taken away between two steps: cancelled, paused, or changed."""

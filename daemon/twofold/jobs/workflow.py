@@ -135,10 +135,15 @@ class Worker:
     def _run(self, job_id: str, generation: int) -> None:
         """The steps of a job; the recorded answer of the first decides the rest, so a replay goes the same way."""
 
+        begun = False
+
         def step(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-            answer: dict[str, Any] | None = DBOS.run_step({"name": name}, self._attempt, job_id, generation, work)[
-                "answer"
-            ]
+            nonlocal begun
+            told = DBOS.run_step({"name": name}, self._attempt, job_id, generation, work)
+            answer: dict[str, Any] | None = told["answer"]
+            if begun and told.get("gone"):
+                self._handler.put_down(job_id)
+            begun = True
             return answer
 
         made = step("make", lambda: self._handler.make(job_id))
@@ -150,14 +155,15 @@ class Worker:
         step("deliver", lambda: self._handler.deliver(job_id))
 
     def _attempt(self, job_id: str, generation: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Do one step; {"answer": None} where the job ends here. Trouble becomes the job's outcome, not DBOS's.
+        """Do one step; {"answer": None} where the job ends here, with "gone" where it is
+        another's by now. Trouble becomes the job's outcome, not DBOS's.
 
         Only Interrupted gets through, and being no Exception it makes DBOS leave the workflow unfinished.
         """
         if self._closing.is_set():
             raise Interrupted
         if not self._ledger.start(job_id, generation, self._worker_id, self._clock()):
-            return {"answer": None}
+            return {"answer": None, "gone": True}
         try:
             return {"answer": work()}
         except TwofoldError as error:

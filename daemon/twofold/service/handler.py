@@ -244,6 +244,10 @@ class Handler:
         if not going_on:
             raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)
 
+    def put_down(self, job_id: str) -> None:
+        """Nobody will come for it: its memory is free for others."""
+        self._let_go(job_id, delivered=False)
+
     def _let_go(self, job_id: str, *, delivered: bool) -> None:
         with self._lock:
             held = self._in_hand.pop(job_id, None)
