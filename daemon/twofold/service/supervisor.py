@@ -28,6 +28,7 @@ from twofold.jobs.database import open_engine
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.liveness import recover
 from twofold.jobs.orders import Orders
+from twofold.jobs.pauses import ALL, Pauses
 from twofold.jobs.queue import JobQueue
 from twofold.service.admission import RECHECK_S, Admission, remove_quietly
 from twofold.service.aftercare import Aftercare
@@ -59,6 +60,7 @@ BUSY_ADMISSION_EVERY_S = 1.0
 IDLE_ADMISSION_EVERY_S = 5.0
 """Admission is woken by every sweep; by itself it only has to see what other processes changed (`twofold retry`)."""
 STUMBLE_S = 5.0
+OBSERVERS_TIMEOUT_S = 10.0
 JOIN_TIMEOUT_S = 10.0
 PRUNE_EVERY_S = 3600.0
 UPSCALE_STALE_S = 24 * 3600.0
@@ -96,9 +98,11 @@ class Supervisor:
         self._ledger = Ledger(self._engine)
         self._board = Board(self._engine)
         self._queue = JobQueue(self._engine)
+        self._pauses = Pauses(self._engine)
         self.ended: Ended | None = None
         self._stop = threading.Event()
         self._look = threading.Event()
+        self._observing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._catalogue = open_catalogue(paths, os.path.dirname(settings.source or ""), cancelled=self._stop.is_set)
         self._inlets = [self._inlet(inbox) for inbox in settings.inboxes.values()]
@@ -151,6 +155,7 @@ class Supervisor:
             if self._exporter is not None:
                 work = partial(self._exporter.run, self._stop, self._watchdog.register("metrics"))
                 self._spawn("metrics", work)
+            self._observing.wait(OBSERVERS_TIMEOUT_S)  # no longer: one of the roots may be a share that hangs
             self._heartbeat.ready(self._status())
             reloading = self._loop(stop)
         finally:
@@ -224,6 +229,7 @@ class Supervisor:
         while not self._stop.is_set():
             with pulse.away():
                 started = watcher.tend(time.monotonic())
+            self._observing.set()
             for name in started:
                 log.debug("watcher.started", inbox=name)
             self._stop.wait(BUSY_TICK_S)
@@ -244,12 +250,15 @@ class Supervisor:
         """Asked in the order in which a file moves on, so that none slips through between two questions."""
         if any(inlet.status.sweeps == 0 or inlet.status.moving or inlet.announcing for inlet in self._inlets):
             return False
-        if any(self._ledger.candidates(inlet.inbox.name) for inlet in self._inlets):
+        if any(self._ledger.candidates(inlet.inbox.name) for inlet in self._inlets if not self._paused(inlet)):
             return False
         if not (self._rechecked.is_set() and self._admission.idle):
             return False
         counts = self._ledger.counts()
         return not any(states.get(state) for states in counts.values() for state in (State.QUEUED, State.RUNNING))
+
+    def _paused(self, inlet: Inlet) -> bool:
+        return any(pause.inbox in (ALL, inlet.inbox.name) for pause in self._pauses.standing(time.time()))
 
     def _admit(self, pulse: Pulse) -> None:
         recheck_s = 0.0
