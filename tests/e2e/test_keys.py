@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 from PIL import Image
 
@@ -23,7 +24,9 @@ recipes:
   jpeg: {scale: 2, models: [identity], save_as: {format: jpeg, quality: 30}}
   fine: {scale: 2, models: [identity], save_as: {format: jpeg, quality: 95}}
   tiff: {scale: 2, models: [identity], save_as: {format: tiff}}
+  around: {scale: 2, models: [identity], before: ["identity:1"], after: ["identity:1"]}
 inboxes:
+  around: {path: around, outbox: out-around, recipe: around, settle: 0.2s}
   jpeg: {path: jpeg, outbox: out-jpeg, recipe: jpeg, settle: 0.2s, scan_every: 7s}
   fine: {path: fine, outbox: out-fine, recipe: fine, settle: 0.2s}
   tiff: {path: tiff, outbox: out-tiff, recipe: tiff, settle: 0.2s}
@@ -41,7 +44,7 @@ FOREIGN = b"somebody else's"
 
 def test_many_keys_do_what_they_say(service: Callable[[str], Service]) -> None:
     one = service(MANY_KEYS)
-    for word in ("jpeg", "fine", "tiff"):
+    for word in ("jpeg", "fine", "tiff", "around"):
         drop(one.folder(word), "p.png", photo("png", 64, 48, 1))
         one.folder(f"out-{word}")
     for number, word in enumerate(("own", "suffix", "skip", "fail", "ignore", "full")):
@@ -61,6 +64,9 @@ def test_many_keys_do_what_they_say(service: Callable[[str], Service]) -> None:
     assert quality["fine"] > 2 * quality["jpeg"]
     with Image.open(one.folder("out-tiff") / "p.tif") as result:
         assert result.format == "TIFF"
+
+    (around,) = [job for job in _jobs(one, "p.png") if job["inbox"] == "around"]
+    assert [step["scale"] for step in around["pictures"][0]["passes"]] == [1, 2, 1]
 
     ends = {job["inbox"]: (job["state"], (job["reason"] or {}).get("code")) for job in _jobs(one, "a.png")}
     assert ends == {
@@ -148,7 +154,7 @@ def test_another_database_is_refused_until_there_is_one(service: Callable[[str],
     assert "PostgreSQL" in ended.stderr
 
 
-def _jobs(one: Service, path: str) -> list[dict[str, object]]:
+def _jobs(one: Service, path: str) -> list[dict[str, Any]]:
     return [job for job in one.answer("jobs")["jobs"] if job["path"] == path]
 
 
