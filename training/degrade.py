@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import io
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -60,6 +61,11 @@ def draw(rng: np.random.Generator) -> Recipe:
     )
 
 
+def draw_common(rng: np.random.Generator) -> Recipe:
+    """What is met most: reduced, then saved once as a JPEG of middling quality."""
+    return Recipe(KERNELS[0], 1.0, 0.0, 0.0, False, False, int(rng.integers(35, 71)), 0, SUBSAMPLINGS[1])
+
+
 def compress(image: Image.Image, quality: int, subsampling: int, *, webp: bool, offset: tuple[int, int]) -> Image.Image:
     """Saves and reads back, the block grid moved by `offset` (right, down), each below BLOCK_PX."""
     right, down = offset
@@ -95,7 +101,9 @@ def degrade(high: patches.Pixels, recipe: Recipe, rng: np.random.Generator) -> p
     return np.asarray(image)
 
 
-def degraded(clean: patches.PatchSet, rng: np.random.Generator) -> patches.PatchSet:
+def degraded(
+    clean: patches.PatchSet, rng: np.random.Generator, draw: Callable[[np.random.Generator], Recipe]
+) -> patches.PatchSet:
     """The same patches with every low-resolution side degraded in its own way."""
     low = np.stack([degrade(high, draw(rng), rng) for high in clean.hr])
     return dataclasses.replace(clean, lr=low)
@@ -107,11 +115,13 @@ def main() -> None:
     parser.add_argument("--data", default="photo", help="the clean patch set")
     parser.add_argument("--out", default="web", help="the degraded one")
     parser.add_argument("--rounds", type=int, default=2, help="histories of each patch")
+    parser.add_argument("--common", action="store_true", help="only the commonest history, for the end of a run")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     clean = patches.load(options.cache / options.data)
-    sets = [degraded(clean, rng) for _ in range(options.rounds)]
+    history = draw_common if options.common else draw
+    sets = [degraded(clean, rng, history) for _ in range(options.rounds)]
     notes: dict[str, object] = {"seed": options.seed, "clean": options.data, "rounds": options.rounds}
     print(f"{patches.save(sets, options.cache / options.out, notes)} patches")
 

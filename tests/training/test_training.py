@@ -256,7 +256,7 @@ def test_degraded_patches_stay_aligned(data: patches.PatchSet):
     """Whatever the history, the low side shows the same picture at the same place."""
     rng = np.random.default_rng(5)
     clean = patches.PatchSet(data.hr[:40], data.lr[:40], data.lr4[:40])
-    worn = degrade.degraded(clean, rng)
+    worn = degrade.degraded(clean, rng, degrade.draw)
     assert worn.lr.shape == clean.lr.shape
     assert not np.array_equal(worn.lr, clean.lr)
     distance = np.abs(worn.lr.astype(int) - clean.lr).mean()
