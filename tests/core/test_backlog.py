@@ -23,6 +23,7 @@ GIB = 2**30
         (3, 10 * GIB, 100 * GIB, "process"),
         (3, 10 * GIB + 1, 100 * GIB, "hold"),
         (3, 10 * GIB, None, "process"),
+        (1, 99 * GIB, 100 * GIB, "process"),
     ],
 )
 def test_auto_holds_many_files_and_large_ones(

@@ -200,7 +200,7 @@ class InboxSection(Section):
     existing: Existing = _key(
         "auto",
         "What lies in the folder when it is first seen: process | hold (until 'twofold start') | ignore | "
-        "auto, which holds a first backlog over 500 files or a tenth of the free space.",
+        "auto, which holds a first backlog (two files or more) over 500 files or a tenth of the free space.",
     )
     order: Order = _key("newest", "Which files come first: newest | oldest | smallest | name")
     priority: int = _key(0, "Inboxes with a higher number are served first.", ge=-MAX_PRIORITY, le=MAX_PRIORITY)

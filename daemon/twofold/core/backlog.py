@@ -26,7 +26,8 @@ def verdict(existing: Existing, *, files: int, out_bytes: int, free_bytes: int |
     if existing != "auto":
         return existing
     too_large = free_bytes is not None and out_bytes > free_bytes * MAX_SHARE_UNASKED
-    return "hold" if files > MAX_FILES_UNASKED or (files and too_large) else "process"
+    # One file is no backlog: where the disk is full, it waits for room as any other.
+    return "hold" if files > MAX_FILES_UNASKED or (files > 1 and too_large) else "process"
 
 
 def grown_bytes(source_bytes: int, recipe: Recipe) -> int:
