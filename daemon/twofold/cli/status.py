@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +15,7 @@ from twofold.cli.options import ConfigOption, EveryOption, JsonOption
 from twofold.cli.settings import state_paths
 from twofold.core.states import InboxState, State
 from twofold.jobs.read import jobs_json, status_json
+from twofold.service.lock import is_locked
 from twofold.telemetry.names import printable
 
 if TYPE_CHECKING:
@@ -85,21 +84,6 @@ def register(app: typer.Typer) -> None:
             "  twofold status --json | jq .queue.eta_s"
         )
     )(status)
-
-
-def is_locked(path: str) -> bool:
-    """True while a service holds the lock file of a state directory."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _text(shown: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[str]:

@@ -61,7 +61,7 @@ def turn_of(last: int | None, lowest: int | None) -> int:
     `last` is the turn its job before got, `lowest` the lowest of all that are queued; None where there is none. So the
     jobs of one inbox keep their order, and a newcomer waits for no more than one job of every other inbox.
     """
-    return max(0 if last is None else last + 1, lowest or 0) if lowest is not None or last is not None else 0
+    return max(0 if last is None else last + 1, lowest or 0)
 
 
 def queue_number(priority: int, turn: int) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
-from twofold.core.memory import MemoryPolicy
+from twofold.core.memory import DeviceKind, MemoryPolicy
 from twofold.core.recipe import OnExists, Recipe
 
 OnNoDevice = Literal["wait", "exit"]
@@ -118,3 +118,10 @@ class Settings:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     hooks: Hooks = field(default_factory=Hooks)
     source: str | None = None
+
+    def policy(self, ids: Collection[str], kind: DeviceKind) -> MemoryPolicy:
+        """What may be taken of the device that goes by these ids: its own policy, else that of all; on the processor
+        the share of main memory.
+        """
+        policy = next((one.vram for one in self.devices or () if one.id in ids), self.vram)
+        return replace(policy, use_at_most=self.ram_use_at_most) if kind == "cpu" else policy

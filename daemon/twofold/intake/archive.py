@@ -133,7 +133,7 @@ def _copy(source: int, name: bytes, target: int, temp: bytes, original: Original
                 check()
                 digest.update(block)
                 _write(copy, block)
-            with suppress(PermissionError, NotImplementedError):
+            with suppress(PermissionError):  # a share has owners and modes of its own
                 os.fchmod(copy, found.st_mode & _PERMISSIONS)
             with suppress(PermissionError):
                 os.utime(copy, ns=(found.st_atime_ns, found.st_mtime_ns))

@@ -19,7 +19,7 @@ from twofold.core.precision import working_dtype
 from twofold.core.recipe import AUTO
 from twofold.core.settings import Settings
 from twofold.device.host import HostProbe
-from twofold.device.inventory import CPU, Device, choose_devices, list_devices, memory_probe
+from twofold.device.inventory import Device, choose_devices, list_devices, memory_probe
 from twofold.jobs.board import Board
 from twofold.jobs.database import open_engine, prepare_database
 from twofold.models.catalogue import BUILT_IN, Catalogue
@@ -82,7 +82,7 @@ def calibrate(
             with _alone_on(one, paths):
                 for card in cards:
                     tell = partial(watch, Step(one.id, card.full_name, len(found) + 1, len(devices) * len(cards)))
-                    result = measure(card, one, _policy(settings, one), tell, stop)
+                    result = measure(card, one, settings.policy((one.id, one.alias), one.kind), tell, stop)
                     Board(engine).replace_speed(result.model, result.device, result.picture_px_per_s, time.time())
                     found.append(result)
     except Interrupted:
@@ -143,13 +143,6 @@ def _alone_on(device: Device, paths: StatePaths) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _policy(settings: Settings, device: Device) -> MemoryPolicy:
-    """What a worker of this device may take."""
-    own = (one.vram for one in settings.devices or () if one.id in (device.id, device.alias))
-    policy = next(own, settings.vram)
-    return MemoryPolicy(policy.keep_free_bytes, settings.ram_use_at_most) if device.id == CPU else policy
 
 
 def _file_or_name(name: str) -> str:

@@ -70,7 +70,8 @@ def retry(settings: Settings, ids: list[str] | None) -> list[str]:
     """
     with desk(settings) as open_desk:
         ledger = open_desk.ledger
-        chosen = [job.id for job in ledger.jobs(RETRIED_STATES) if not job.dismissed] if ids is None else ids
+        failed = [] if ids else ledger.jobs(RETRIED_STATES, limit=MAX_REDONE)
+        chosen = [job.id for job in failed if not job.dismissed] if ids is None else ids
         retried = [job_id for job_id in chosen if ledger.retry(job_id)]
     if ids is not None and not retried:
         raise TwofoldError(

@@ -35,7 +35,7 @@ MAX_TOUCHED_REMADE = 20
 """More finished files than this with only their ctime changed, in one sweep, are an attribute storm and no drops."""
 
 ROW_BUDGET_S = 0.02
-"""What the watchdog allows for one row that a sweep writes; a first backlog may be a million, in one transaction."""
+"""What the watchdog allows for one row that a sweep writes; a first backlog may be a million."""
 
 NAP_S = 0.5
 """How long a sleeping inlet may take to notice that the service stops."""
@@ -203,12 +203,11 @@ class Inlet:
                     if self._ledger.conclude(row.id, State.VANISHED, reason, time.time()):
                         log.info("job.vanished", job=row.id, inbox=self.inbox.name, path=path)
 
-    def _take_in(self, path: bytes, version: FileVersion) -> Job | None:
+    def _take_in(self, path: bytes, version: FileVersion) -> None:
         """Give the row of a file the stat that it has now."""
         row = self._ledger.current(self.inbox.name, path)
         if row is not None and row.version != version:
             self._ledger.record_version(row.id, version)
-        return row
 
     def _job(self, path: bytes, version: FileVersion, state: State, code: Code) -> Job:
         digest = self._recipe.digest()

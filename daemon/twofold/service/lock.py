@@ -54,8 +54,19 @@ def _lock(fd: int, *, wait: bool) -> None:
             time.sleep(PROBE_GAP_S)
 
 
+def is_locked(path: str) -> bool:
+    """True while a process holds the lock; it is not taken."""
+    return _answer(path) is not None
+
+
 def holder(path: str) -> int | None:
     """The process that holds the lock, None where none does (or it wrote no number); the lock is not taken."""
+    number = _answer(path) or ""
+    return int(number) if number.isdecimal() else None
+
+
+def _answer(path: str) -> str | None:
+    """What the holder of the lock wrote into its file; None where nobody holds it."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -63,8 +74,7 @@ def holder(path: str) -> int | None:
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        number = os.read(fd, 32).decode("ascii", "replace").strip()
-        return int(number) if number.isdecimal() else None
+        return os.read(fd, 32).decode("ascii", "replace").strip()
     finally:
         os.close(fd)
     return None

@@ -75,7 +75,7 @@ def order_of(
     watchdog_s: float,
 ) -> WorkerOrder:
     """What a worker on this device is told by these settings; `alone` and `drain` let it end soon."""
-    policy = next((one.vram for one in settings.devices or () if one.id in (device.id, device.alias)), settings.vram)
+    policy = settings.policy((device.id, device.alias), device.kind)
     return WorkerOrder(
         state=paths.state,
         scratch=paths.scratch,
@@ -84,7 +84,7 @@ def order_of(
         device_kind=device.kind,
         capability=device.capability,
         keep_free_bytes=policy.keep_free_bytes,
-        use_at_most=settings.ram_use_at_most if device.kind == "cpu" else policy.use_at_most,
+        use_at_most=policy.use_at_most,
         ram_bytes=int(HostProbe().read().total_bytes * settings.ram_use_at_most),
         limits=settings.limits,
         # A worker for lone jobs holds up all others: it lingers as little as one that drains.

@@ -138,7 +138,7 @@ def open_planner(
     probe = memory_probe(device)
     governor = DeviceGovernor(
         probe if free_bytes is None else _Supposed(probe, free_bytes),
-        settings.vram,
+        settings.policy((device.id, device.alias), device.kind),
         kind=device.kind,
         device=device.id,
         clock=time.monotonic,

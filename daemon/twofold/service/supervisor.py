@@ -250,15 +250,14 @@ class Supervisor:
         """Asked in the order in which a file moves on, so that none slips through between two questions."""
         if any(inlet.status.sweeps == 0 or inlet.status.moving or inlet.announcing for inlet in self._inlets):
             return False
-        if any(self._ledger.candidates(inlet.inbox.name) for inlet in self._inlets if not self._paused(inlet)):
+        paused = {pause.inbox for pause in self._pauses.standing(time.time())}
+        names = [inlet.inbox.name for inlet in self._inlets if not paused & {ALL, inlet.inbox.name}]
+        if any(self._ledger.candidates(name) for name in names):
             return False
         if not (self._rechecked.is_set() and self._admission.idle):
             return False
         counts = self._ledger.counts()
         return not any(states.get(state) for states in counts.values() for state in (State.QUEUED, State.RUNNING))
-
-    def _paused(self, inlet: Inlet) -> bool:
-        return any(pause.inbox in (ALL, inlet.inbox.name) for pause in self._pauses.standing(time.time()))
 
     def _admit(self, pulse: Pulse) -> None:
         recheck_s = 0.0

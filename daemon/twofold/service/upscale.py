@@ -89,7 +89,8 @@ def upscale(
         if stop.is_set():
             raise Interrupted
 
-    tools = open_tools(device, settings.vram, settings.limits, catalogue, check)
+    policy = settings.policy((device.id, device.alias), device.kind)
+    tools = open_tools(device, policy, settings.limits, catalogue, check)
     run = _Run(tools, catalogue, recipe, settings.limits, settings.scratch_dir)
     results: list[UpscaleResult] = []
     sources: list[Source] = []
