@@ -1,6 +1,6 @@
 """Delivery: a verified temporary file becomes the result, once, over nobody else's file, and stays after a power cut.
 
-The caller's order: `open_temp`, encode, verify, `seal`, `choose_name`, record the Intent, `publish`, record the Output.
+The caller's order: `staged`, encode, verify, `seal`, `choose_name`, record the Intent, `publish`, record the Output.
 Every step may be killed and run again; `recover` finishes a recorded Intent. Originals are never touched here.
 """
 
@@ -78,6 +78,18 @@ class Outbox:
                 os.unlink(self._absolute(path))
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             return Temp(os.open(self._absolute(path), flags, 0o666), path)
+
+    @contextmanager
+    def staged(self, job_id: str, final: bytes) -> Iterator[Temp]:
+        """A file as `open_temp` gives it, to be filled and sealed within; it is gone where that fails."""
+        temp = self.open_temp(job_id, final)
+        try:
+            yield temp
+        except BaseException:
+            os.close(temp.fd)
+            self.discard(temp.path)
+            raise
+        os.close(temp.fd)
 
     def seal(self, temp: Temp, mtime_ns: int | None = None) -> Sealed:
         """Put the bytes onto the disk for good. `mtime_ns` is the source's: libraries sort by it where EXIF is silent.

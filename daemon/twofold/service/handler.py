@@ -97,16 +97,10 @@ class Handler:
             # The same bytes were dropped again: their result stands.
             return Published(twin.output, best_effort=twin.best_effort)
         name = self._name(job)
-        temp = outbox.open_temp(job.id, name)
-        try:
+        with outbox.staged(job.id, name) as temp:
             self._fill(held, temp, twin)
             self.tools.check()
             sealed = outbox.seal(temp, job.version.mtime_ns)
-        except BaseException:
-            os.close(temp.fd)
-            outbox.discard(temp.path)
-            raise
-        os.close(temp.fd)
         intent = Intent(temp.path, name, sealed.sha256, sealed.size)
         if not self.ledger.record_intent(job.id, intent):
             outbox.discard(temp.path)

@@ -42,15 +42,10 @@ def copy_unprocessed(
     with _source(case, board) as fd:
         ours = ledger.last_output(job.inbox, job.path)
         name = outbox.choose_name(_reserved(case, owing), case.inbox.on_exists, ours)
-        temp = outbox.open_temp(f"{job.id}-copy", name)  # no worker uses it, should the job be taken up again
-        try:
+        # A name that no worker uses, should the job be taken up again.
+        with outbox.staged(f"{job.id}-copy", name) as temp:
             _fill(fd, temp, case, check)
             sealed = outbox.seal(temp, job.version.mtime_ns)
-        except BaseException:
-            os.close(temp.fd)
-            outbox.discard(temp.path)
-            raise
-        os.close(temp.fd)
     intent = Intent(temp.path, name, sealed.sha256, sealed.size)
     case.after[Act.COPY] = {"result": COPYING}
     if not owing.record(job, case.after, settled=False, intent=intent):

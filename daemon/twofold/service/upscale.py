@@ -169,15 +169,9 @@ class _Run:
     def _deliver(self, outbox: Outbox, making: Making, wanted: bytes, mtime_ns: int) -> bytes:
         name = outbox.choose_name(wanted, "fail")  # refused before any work, where a file has the name
         making.ensure(len(making.work.chain.passes))
-        temp = outbox.open_temp(making.work.job_id, name)
-        try:
+        with outbox.staged(making.work.job_id, name) as temp:
             making.write(temp.fd)
             sealed = outbox.seal(temp, mtime_ns)
-        except BaseException:
-            os.close(temp.fd)
-            outbox.discard(temp.path)
-            raise
-        os.close(temp.fd)
         published = outbox.publish(Intent(temp.path, name, sealed.sha256, sealed.size))
         return os.path.join(outbox.root, published.output.path)
 
