@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.manager import Manager
 from tests.e2e.service import Service
 
 
@@ -22,3 +23,10 @@ def service(tmp_path: Path) -> Iterator[Callable[[str], Service]]:
     yield make
     for one in made:
         one.end()
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    """Hears what the service tells its manager."""
+    with Manager(tmp_path) as one:
+        yield one

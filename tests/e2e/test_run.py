@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
-
+from tests.e2e.manager import Manager
 from tests.e2e.photos import drop, photo
 from tests.e2e.service import Service, sha256
 
@@ -28,7 +25,6 @@ NAMES = (
     b"\xe2\x80\xae gnp.png",
     "großes Blau 🟦.png".encode(),
 )
-MAX_DATAGRAM_BYTES = 4096
 
 SOME_TILES = (100, 100)
 """From this picture the worker learns that a tile takes its time."""
@@ -36,34 +32,15 @@ MANY_TILES = (440, 440)
 """Now planned as a long pass: five bands of five tiles."""
 
 
-@pytest.fixture
-def notified(tmp_path: Path) -> Iterator[tuple[str, Callable[[], list[str]]]]:
-    """A notification socket's address, and what has come there so far."""
-    address = str(tmp_path / "notify")
-    received: list[str] = []
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel:
-        channel.bind(address)
-
-        def lines() -> list[str]:
-            while True:
-                try:
-                    received.extend(channel.recv(MAX_DATAGRAM_BYTES).decode().splitlines())
-                except BlockingIOError:
-                    return received
-
-        yield address, lines
-
-
 def test_one_instance_tells_its_manager_and_no_name_breaks_a_line(
-    service: Callable[[str], Service], notified: tuple[str, Callable[[], list[str]]]
+    service: Callable[[str], Service], manager: Manager
 ) -> None:
     one = service(CONFIG)
     inbox, outbox = one.folder("quick"), one.folder("out-quick")
     one.folder("slow"), one.folder("out-slow")
-    address, lines = notified
     for number, name in enumerate(NAMES):
         drop(inbox, os.fsdecode(name), photo("png", 30 + number, 20, number))
-    one.start(NOTIFY_SOCKET=address)
+    one.start(NOTIFY_SOCKET=manager.address)
 
     second = one.command("run")
     assert second.returncode == 4, second.stdout + second.stderr
@@ -71,9 +48,8 @@ def test_one_instance_tells_its_manager_and_no_name_breaks_a_line(
     one.wait_for(lambda: len(one.events("job.delivered")) == len(NAMES), DONE_TIMEOUT_S)
     assert set(os.listdir(os.fsencode(outbox))) == set(NAMES)
     assert not one.events("forged")
-    lines()  # a full socket would hold the service up
     assert one.stop() == 0
-    said = lines()
+    said = [line for one_datagram in manager.heard() for line in one_datagram.lines]
     assert said.count("READY=1") == said.count("STOPPING=1") == 1
     assert said.index("READY=1") < said.index("STOPPING=1")
     assert any(line.startswith("STATUS=") for line in said)

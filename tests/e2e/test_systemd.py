@@ -6,12 +6,9 @@ import itertools
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.e2e.manager import Manager
 from tests.e2e.photos import drop, photo
@@ -37,12 +34,6 @@ FREEZE_AFTER_S = 1.0
 
 MANY_TILES = (440, 440)
 """Four tiles: the service is asked for everything while they are made."""
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[Manager]:
-    with Manager(tmp_path) as one:
-        yield one
 
 
 def test_a_frozen_worker_silences_the_watchdog_until_it_is_killed(
