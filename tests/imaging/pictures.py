@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageDraw
 
 from twofold.imaging import decode, encode, verify
+from twofold.imaging.change import Wishes
 from twofold.imaging.codec import Decoded
 from twofold.imaging.inspection import inspect
 from twofold.imaging.metadata import Metadata
@@ -19,6 +20,7 @@ from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Samples
 
 WIDTH, HEIGHT = 37, 23
+NO_WISHES = Wishes()
 
 ICC_RGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ICC_GREY = ICC_RGB[:16] + b"GRAY" + ICC_RGB[20:]  # enough of a grey profile to be carried
@@ -64,11 +66,22 @@ def decoded(data: bytes) -> Decoded:
 
 
 def encoded(
-    format_: str, raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata, quality: int = 95
+    format_: str,
+    raster: SharedRaster,
+    alpha: SharedRaster | None,
+    metadata: Metadata,
+    quality: int = 95,
+    wishes: Wishes = NO_WISHES,
 ) -> tuple[bytes, list[str]]:
     """The file and its warnings, encoded in this process."""
     result = memory_file(b"")
-    request = {"format": format_, "quality": quality, "result": result, "metadata": metadata.to_json()}
+    request = {
+        "format": format_,
+        "quality": quality,
+        "wishes": wishes.to_json(),
+        "result": result,
+        "metadata": metadata.to_json(),
+    }
     planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
     warnings = encode.operate(request | planes)["warnings"]
     data = contents(result)

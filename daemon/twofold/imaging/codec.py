@@ -20,6 +20,7 @@ from twofold.core.errors import TwofoldError
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import SaveAs
 from twofold.imaging import protocol
+from twofold.imaging.change import Wishes
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.shared_raster import SharedRaster
 
@@ -123,6 +124,7 @@ def encode(
     format_: str,
     save_as: SaveAs,
     result_fd: int,
+    wishes: Wishes = Wishes(),  # noqa: B008  frozen
 ) -> tuple[str, ...]:
     """Write a whole file from the start of `result_fd` (read and write, empty); returns warnings about metadata.
 
@@ -137,6 +139,7 @@ def encode(
             "metadata": metadata.to_json(),
             "format": format_,
             "quality": save_as.quality,
+            "wishes": wishes.to_json(),
             "result": result_fd,
         },
         (result_fd, *_fds(raster, alpha)),

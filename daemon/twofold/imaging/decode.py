@@ -28,7 +28,7 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     opaque = coverage is None or transparency.is_opaque(coverage)
     if coverage is not None and not opaque:
         transparency.dilate_colours(raster, coverage)
-    metadata = inspection.metadata.to_json()
+    metadata = replace(inspection.metadata, size=header.size, orientation=header.orientation).to_json()
     if header.mode in ("CMYK", "LAB"):
         metadata["icc"] = None  # its colours were transformed to sRGB
     return {"metadata": metadata, "opaque": opaque}
