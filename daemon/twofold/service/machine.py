@@ -29,6 +29,10 @@ class Machine:
     worker: tuple[str, ...] = WORKER
 
 
+def _probe_of_worker(device: Device) -> MemoryProbe:
+    return memory_probe(device, lasting=True)
+
+
 def _allocator(device: Device) -> Allocator:
     return HostHeap() if device.kind == "cpu" else CudaAllocator()
 
@@ -40,6 +44,6 @@ class Equipment:
     `upscaler` opens a network (see engine.factory.open_upscaler), once in a process, on the thread that has the device.
     """
 
-    probe: Callable[[Device], MemoryProbe] = memory_probe
+    probe: Callable[[Device], MemoryProbe] = _probe_of_worker
     allocator: Callable[[Device], Allocator] = _allocator
     upscaler: Callable[[NetworkCard, str, int | None], Upscaler] = open_upscaler
