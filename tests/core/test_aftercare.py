@@ -95,7 +95,7 @@ def test_a_note_is_wanted_for_failures_only(end: End, inbox: InboxSettings, remo
 def test_only_pictures_that_were_skipped_as_such_are_copied() -> None:
     inbox = replace(INBOX, unprocessed="copy")
     copied = {code for code in Code if Act.COPY in due(End(State.SKIPPED, code), inbox, Hooks())}
-    assert copied == COPIED == {Code.ANIMATED, Code.ALREADY_LARGE}
+    assert copied == COPIED == {Code.ANIMATED, Code.ALREADY_LARGE, Code.OWN_RESULT}
     assert copied <= SKIPPED
     assert Act.COPY not in due(End(State.FAILED, Code.ANIMATED), inbox, Hooks())
     assert Act.COPY not in due(End(State.SKIPPED, Code.ANIMATED), INBOX, Hooks())

@@ -94,6 +94,8 @@ def _recipe(name: str, section: RecipeSection) -> Recipe:
         before=tuple(section.before),
         after=tuple(section.after),
         save_as=SaveAs(section.save_as.format, section.save_as.quality),
+        strip=section.strip,
+        dpi=section.dpi,
     )
 
 
@@ -111,6 +113,7 @@ def _inbox(name: str, section: InboxSection, recipe: str, folder: str, home: str
         originals=_originals(section.originals, folder, home),
         failure_notes=section.failure_notes,
         unprocessed=section.unprocessed,
+        own_results=section.own_results,
         on_exists=section.on_exists,
         outbox_keep_free_bytes=section.outbox_keep_free,
         ignore=tuple(section.ignore),

@@ -25,8 +25,8 @@ from twofold.config.values import (
     Share,
     Text,
 )
-from twofold.core.recipe import Larger, OnExists, Remainder, SaveFormat
-from twofold.core.settings import Existing, FailureNotes, OnNoDevice, OnRecipeChange, Order, Unprocessed
+from twofold.core.recipe import Dpi, Larger, OnExists, Remainder, SaveFormat, Strip
+from twofold.core.settings import Existing, FailureNotes, OnNoDevice, OnRecipeChange, Order, OwnResults, Unprocessed
 
 MAX_ENTRIES = 256  # of inboxes, recipes, devices, ignore rules
 MAX_PRIORITY = 1000
@@ -146,6 +146,12 @@ class RecipeSection(Section):
     before: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run before the first pass.")
     after: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run after the last pass.")
     save_as: SaveAsSection = _key({}, "How results are written.")
+    strip: Strip = _key(
+        "none",
+        "Which metadata is left out: none | gps (coordinates, in EXIF and XMP) | all (everything but colour, "
+        "resolution, and the note of how the result was made).",
+    )
+    dpi: Dpi = _key("keep", "The resolution for prints: keep (prints become larger) | scale (they keep their size)")
 
 
 class OriginalsSection(Section):
@@ -216,8 +222,12 @@ class InboxSection(Section):
     )
     unprocessed: Unprocessed = _key(
         "leave",
-        "What becomes of pictures that were skipped (animated, already large): leave | copy, which puts a copy into "
-        "the outbox.",
+        "What becomes of pictures that were skipped (animated, already large, results of Twofold): leave | copy, "
+        "which puts a copy into the outbox.",
+    )
+    own_results: OwnResults = _key(
+        "skip",
+        "What to do with a picture that Twofold has made, under whatever name it comes back: skip | process",
     )
     on_exists: OnExists = _key(
         "overwrite_own",

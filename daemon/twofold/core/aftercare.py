@@ -14,7 +14,7 @@ from twofold.core.states import State
 
 HookName = Literal["on_done", "on_failed", "on_idle"]
 
-COPIED: Final = frozenset({Code.ANIMATED, Code.ALREADY_LARGE})
+COPIED: Final = frozenset({Code.ANIMATED, Code.ALREADY_LARGE, Code.OWN_RESULT})
 """Pictures that were skipped as such. Of the other skips, one is no picture (empty) and the others have a result."""
 
 

@@ -16,6 +16,7 @@ Existing = Literal["auto", "process", "hold", "ignore"]
 Order = Literal["newest", "oldest", "smallest", "name"]
 FailureNotes = Literal["auto", "always", "never"]
 Unprocessed = Literal["leave", "copy"]
+OwnResults = Literal["skip", "process"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class InboxSettings:
     originals: Originals = field(default_factory=Originals)
     failure_notes: FailureNotes = "auto"
     unprocessed: Unprocessed = "leave"
+    own_results: OwnResults = "skip"
     on_exists: OnExists = "overwrite_own"
     outbox_keep_free_bytes: int | None = None
     ignore: tuple[str, ...] = ()

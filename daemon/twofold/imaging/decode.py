@@ -22,7 +22,9 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     coverage = SharedRaster.from_json(request["alpha"]).array() if request["alpha"] else None
     data = open_bytes(request["source"])
     inspection = inspect(data)
-    if replace(inspection.header, signals=header.signals) != header:
+    # Of these, headers that were read by an earlier version say nothing.
+    found = replace(inspection.header, signals=header.signals, own=header.own, taken=header.taken)
+    if found != header:
         raise damaged("it is not the file that was probed")
     decode_into(data, header, raster, coverage)
     opaque = coverage is None or transparency.is_opaque(coverage)

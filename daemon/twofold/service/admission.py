@@ -168,7 +168,7 @@ class Admission:
             sha256=spooled.sha256,
             seconds=round(time.monotonic() - started_s, 3),
         )
-        header = probe_file(copy, self._limits, job.recipe)
+        header = probe_file(copy, self._limits, job.recipe, own_results=inbox.own_results)
         recipe, why = resolve_recipe(job.recipe, header, self._catalogue)
         chain = plan_chain(header.size, recipe, self._card)
         target = check_output(chain, header, recipe.save_as, self._limits)
