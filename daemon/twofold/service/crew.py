@@ -28,6 +28,7 @@ from twofold.service.lifeline import Lifeline
 from twofold.service.machine import Machine
 from twofold.service.order import WorkerOrder
 from twofold.service.pulse import Pulse, Watchdog
+from twofold.service.sight import Sight
 
 log = structlog.get_logger()
 
@@ -95,8 +96,8 @@ class Crew:
 
         `forward` sends the workers' log through our own stderr.
         """
-        self._posts: list[Post] = []
-        self.devices = tuple(devices)
+        self._posts = [Post(device) for device in devices]
+        self._sight = Sight(machine.probe)
         self._order = order
         self._ledger = ledger
         self._pauses = Pauses(queue.engine)
@@ -110,12 +111,13 @@ class Crew:
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """The devices that workers are started on; to be set only while there are none."""
+        """The devices that workers are started on."""
         return tuple(post.device for post in self._posts)
 
-    @devices.setter
-    def devices(self, devices: Sequence[Device]) -> None:
-        self._posts = [Post(device) for device in devices]
+    def enlist(self, devices: Sequence[Device]) -> None:
+        """Take in those of the devices that are new."""
+        known = {device.id for device in self.devices}
+        self._posts += [Post(device) for device in devices if device.id not in known]
 
     @property
     def worked(self) -> dict[str, tuple[int, int]]:
@@ -128,8 +130,8 @@ class Crew:
 
     @property
     def hopeless(self) -> bool:
-        """True where every device's workers die as soon as they start."""
-        return all(post.deaths_in_a_row >= HOPELESS_DEATHS for post in self._posts)
+        """True where every device's workers die as soon as they start, or the device does not answer."""
+        return all(post.deaths_in_a_row >= HOPELESS_DEATHS or self._sight.hopeless(post.device) for post in self._posts)
 
     def listen(self) -> None:
         """Feel the pulse of every worker; to be called before anybody judges it."""
@@ -155,7 +157,8 @@ class Crew:
             demand = self._ledger.demand()
         alone, shared = demand.alone > 0 and not any(post.alone for post in self._posts), demand.shared > 0
         for post in self._posts:
-            if post.process is None and time.monotonic() >= post.not_before_s and (alone or shared):
+            waits = post.process is None and time.monotonic() >= post.not_before_s
+            if waits and (alone or shared) and self._sight.read(post.device) is not None:
                 self._start(post, alone=alone)
                 alone, changed = False, True
         self._release()
@@ -173,14 +176,13 @@ class Crew:
     def publish(self) -> None:
         """Write what `status` shows of the devices."""
         for post in self._posts:
-            reading = self._machine.probe(post.device).read()
+            reading = self._sight.read(post.device)
             worker = None
             if post.process is not None:
                 worker = {"pid": post.process.pid, "state": "alone" if post.alone else "working", "since": post.since}
             device = post.device
-            standing = DeviceStanding(
-                device.id, device.name, device.kind, reading.total_bytes, reading.free_bytes, worker
-            )
+            total_bytes, free_bytes = (reading.total_bytes, reading.free_bytes) if reading else (device.total_bytes, 0)
+            standing = DeviceStanding(device.id, device.name, device.kind, total_bytes, free_bytes, worker)
             self._board.record_device(standing, time.time())
 
     def stop(self, tick: Callable[[], None]) -> None:
