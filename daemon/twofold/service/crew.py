@@ -14,10 +14,12 @@ from typing import IO
 
 import structlog
 
+from twofold.core.errors import TwofoldError
 from twofold.core.job import Job
 from twofold.core.pulse import Pace
 from twofold.core.states import State
 from twofold.device.inventory import Device
+from twofold.device.lock import DeviceLock
 from twofold.jobs.board import Board, DeviceStanding
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.liveness import worker_ended
@@ -45,6 +47,9 @@ STOP_TIMEOUT_S = 25.0
 DRAIN_TICK_S = 0.5
 START_BUDGET_S = 60.0
 """Until a worker's first sign: its libraries may come from a slow disk."""
+TAKEN_LOOK_EVERY_S = 2.0
+"""How soon a device is looked at again that another service uses."""
+
 KILL_WAIT_S = 2.0
 """A killed process is gone at once, or it hangs in the kernel: then the watchdog stays unfed."""
 
@@ -54,6 +59,8 @@ class Post:
     """One device, and the worker on it, if any."""
 
     device: Device
+    lock: DeviceLock | None = None
+    taken: str = ""
     process: subprocess.Popen[bytes] | None = None
     lifeline: Lifeline | None = None
     pulse: Pulse | None = None
@@ -96,7 +103,7 @@ class Crew:
 
         `forward` sends the workers' log through our own stderr.
         """
-        self._posts = [Post(device) for device in devices]
+        self._posts: list[Post] = []
         self._sight = Sight(machine.probe)
         self._order = order
         self._ledger = ledger
@@ -106,6 +113,7 @@ class Crew:
         self._watchdog = watchdog
         self._pace = pace
         self._machine = machine
+        self.enlist(devices)
         self._bury = bury
         self._forward = forward
 
@@ -117,7 +125,7 @@ class Crew:
     def enlist(self, devices: Sequence[Device]) -> None:
         """Take in those of the devices that are new."""
         known = {device.id for device in self.devices}
-        self._posts += [Post(device) for device in devices if device.id not in known]
+        self._posts += [Post(device, self._machine.lock(device)) for device in devices if device.id not in known]
 
     @property
     def worked(self) -> dict[str, tuple[int, int]]:
@@ -158,7 +166,7 @@ class Crew:
         alone, shared = demand.alone > 0 and not any(post.alone for post in self._posts), demand.shared > 0
         for post in self._posts:
             waits = post.process is None and time.monotonic() >= post.not_before_s
-            if waits and (alone or shared) and self._sight.read(post.device) is not None:
+            if waits and (alone or shared) and self._ready(post):
                 self._start(post, alone=alone)
                 alone, changed = False, True
         self._release()
@@ -211,6 +219,22 @@ class Crew:
                 post.process.kill()
                 _wait(post.process, KILL_WAIT_S)
 
+    def _ready(self, post: Post) -> bool:
+        """True where the device answers and no other service uses it; then it is ours until the worker ends."""
+        if self._sight.read(post.device) is None:
+            return False
+        try:
+            if post.lock is not None:
+                post.lock.take()
+        except TwofoldError as error:
+            if error.reason.text != post.taken:
+                post.taken = error.reason.text
+                log.warning("device.taken", device=post.device.id, text=error.reason.text, hint=error.reason.hint)
+            post.not_before_s = time.monotonic() + TAKEN_LOOK_EVERY_S
+            return False
+        post.taken = ""
+        return True
+
     def _start(self, post: Post, *, alone: bool) -> None:
         environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
         if post.device.kind == "cpu":
@@ -222,7 +246,7 @@ class Crew:
         process = subprocess.Popen(
             [*self._machine.worker, str(lifeline.theirs)],
             stdin=subprocess.PIPE,
-            pass_fds=(lifeline.theirs,),
+            pass_fds=(lifeline.theirs, *(post.lock.fds if post.lock is not None else ())),
             stderr=subprocess.PIPE if self._forward else None,
             env=environment,
         )
@@ -246,6 +270,8 @@ class Crew:
         assert process is not None  # noqa: S101
         post.process, post.alone, post.frozen, post.pulse = None, False, False, None
         self._watchdog.forget(post.name)
+        if post.lock is not None:
+            post.lock.release()
         if post.lifeline is not None:
             post.lifeline.close()
             post.lifeline = None

@@ -140,6 +140,9 @@ EVENTS: dict[str, Event] = {
     "device.failed": Event(
         "error", "A device does not answer; no worker is started on it until it does.", ("device", "text", "hint")
     ),
+    "device.taken": Event(
+        "warning", "Another Twofold is using a device; it is waited for.", ("device", "text", "hint")
+    ),
     "device.recovered": Event("info", "A device that had failed answers again.", ("device",)),
     "network.loaded": Event("info", "A worker loaded a network.", ("model", "device", "seconds")),
     # metrics
