@@ -6,7 +6,7 @@ import numpy as np
 
 from twofold.raster import Samples, full_range
 
-BAND_PX = 4 * 2**20
+BAND_PX = 2**20
 
 
 def dilate_colours(raster: Samples, alpha: Samples) -> None:
