@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageDraw
 
 from twofold.imaging import decode, encode, verify
-from twofold.imaging.change import Wishes
+from twofold.imaging.change import PLAIN_WISHES, Wishes
 from twofold.imaging.codec import Decoded
 from twofold.imaging.inspection import inspect
 from twofold.imaging.metadata import Metadata
@@ -20,7 +20,7 @@ from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Samples
 
 WIDTH, HEIGHT = 37, 23
-NO_WISHES = Wishes()
+NO_WISHES = PLAIN_WISHES
 
 ICC_RGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ICC_GREY = ICC_RGB[:16] + b"GRAY" + ICC_RGB[20:]  # enough of a grey profile to be carried
@@ -72,6 +72,7 @@ def encoded(
     metadata: Metadata,
     quality: int = 95,
     wishes: Wishes = NO_WISHES,
+    room_fd: int | None = None,
 ) -> tuple[bytes, list[str]]:
     """The file and its warnings, encoded in this process."""
     result = memory_file(b"")
@@ -81,6 +82,7 @@ def encoded(
         "wishes": wishes.to_json(),
         "result": result,
         "metadata": metadata.to_json(),
+        "room": room_fd,
     }
     planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
     warnings = encode.operate(request | planes)["warnings"]
@@ -90,11 +92,16 @@ def encoded(
 
 
 def verified(
-    data: bytes, format_: str, raster: SharedRaster, alpha: SharedRaster | None, quality: int = 95
+    data: bytes,
+    format_: str,
+    raster: SharedRaster,
+    alpha: SharedRaster | None,
+    quality: int = 95,
+    room_fd: int | None = None,
 ) -> dict[str, Any]:
     """Verified in this process."""
     source = memory_file(data)
-    request = {"format": format_, "quality": quality, "source": source, "raster": raster.to_json()}
+    request = {"format": format_, "quality": quality, "source": source, "raster": raster.to_json(), "room": room_fd}
     try:
         return verify.operate(request | {"alpha": None if alpha is None else alpha.to_json()})
     finally:

@@ -29,6 +29,10 @@ class Wishes:
         return cls(data["strip"], data["dpi"], None if note is None else Provenance.from_json(note))
 
 
+PLAIN_WISHES = Wishes()
+"""Keep everything, and add no note."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """From a picture of size `before` (upright) to one of size `after`; `orientation` (1-8) was baked in on the way."""
@@ -36,7 +40,7 @@ class Change:
     before: Size
     after: Size
     orientation: int = 1
-    wishes: Wishes = Wishes()
+    wishes: Wishes = PLAIN_WISHES
 
     @property
     def stored(self) -> Size:
