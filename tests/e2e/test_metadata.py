@@ -92,3 +92,18 @@ def test_a_recipe_leaves_places_out_and_the_job_tells_once_of_a_film(service: Ca
     with Image.open(io.BytesIO(data)) as image:
         assert image.size == (60, 80)
         assert dict(image.getexif().get_ifd(0x8825)) == {}
+
+
+def test_names_follow_the_template_and_do_not_collide(service: Callable[[str], Service]) -> None:
+    one = service(config(recipe="save_as: {format: png}", inbox="result_name: '{date} {stem}-{factor}x'"))
+    inbox, outbox = one.folder("in"), one.folder("out")
+    drop(inbox, "trip/a.jpg", jpeg(taken="2019:07:20 21:17:40"))
+    once(one)
+    assert [path.name for path in (outbox / "trip").iterdir()] == ["2019-07-20 a-2x.png"]
+    one.configure(config(recipe="save_as: {format: png}"))
+    for name in ("b.webp", "b.jpg", "B.JPG"):
+        drop(inbox, name, jpeg())
+    once(one)
+    names = sorted(path.name for path in outbox.iterdir() if path.is_file())
+    assert len(names) == 3
+    assert len({name.casefold() for name in names}) == 3

@@ -115,6 +115,7 @@ def _inbox(name: str, section: InboxSection, recipe: str, folder: str, home: str
         unprocessed=section.unprocessed,
         own_results=section.own_results,
         on_exists=section.on_exists,
+        result_name=section.result_name,
         outbox_keep_free_bytes=section.outbox_keep_free,
         ignore=tuple(section.ignore),
     )

@@ -23,10 +23,12 @@ from twofold.config.values import (
     Path,
     Scale,
     Share,
+    Template,
     Text,
 )
 from twofold.core.recipe import Dpi, Larger, OnExists, Remainder, SaveFormat, Strip
 from twofold.core.settings import Existing, FailureNotes, OnNoDevice, OnRecipeChange, Order, OwnResults, Unprocessed
+from twofold.core.template import PLAIN
 
 MAX_ENTRIES = 256  # of inboxes, recipes, devices, ignore rules
 MAX_PRIORITY = 1000
@@ -228,6 +230,11 @@ class InboxSection(Section):
     own_results: OwnResults = _key(
         "skip",
         "What to do with a picture that Twofold has made, under whatever name it comes back: skip | process",
+    )
+    result_name: Template = _key(
+        PLAIN,
+        "The names of results, by their fields: {stem} {ext} {factor} {width} {height} {models} {date} (the day the "
+        "picture was taken), such as '{date} {stem}-{factor}x'. The extension is put behind by itself.",
     )
     on_exists: OnExists = _key(
         "overwrite_own",

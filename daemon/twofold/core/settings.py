@@ -93,6 +93,7 @@ class InboxSettings:
     unprocessed: Unprocessed = "leave"
     own_results: OwnResults = "skip"
     on_exists: OnExists = "overwrite_own"
+    result_name: str = "{stem}"
     outbox_keep_free_bytes: int | None = None
     ignore: tuple[str, ...] = ()
 
