@@ -37,7 +37,7 @@ from twofold.core.recipe import AUTO
 from twofold.core.settings import Settings
 from twofold.device.driver import read_driver
 from twofold.device.host import HostProbe
-from twofold.device.inventory import CPU, choose_devices, list_devices
+from twofold.device.inventory import CPU, choose_devices, list_devices, missing_devices
 from twofold.imaging.abilities import read_sandbox, try_formats
 from twofold.intake.fstab import read_fstab
 from twofold.intake.inotify import read_inotify
@@ -150,7 +150,9 @@ class _Doctor:
             return device_verdicts.judge_no_device(error.reason, driver), []
         memory = host.read()
         cpu = device_verdicts.CpuFacts(inventory.cpu.name, host.usable_cpus(), memory.free_bytes, memory.total_bytes)
-        return device_verdicts.judge_choice([one.id for one in chosen], cpu), [one.id for one in chosen]
+        ids = [one.id for one in chosen]
+        missing = "" if names == "auto" else missing_devices(names, inventory)  # of all, NVML's own check tells
+        return device_verdicts.judge_choice(ids, cpu, missing, inventory.hint), ids
 
     def _user(self) -> UserFacts:
         uid = os.geteuid()
