@@ -24,8 +24,9 @@ MAX_ELEMENTS = 2**31 - 1  # of one tensor: kernels index with 32 bits
 GOOD_ENOUGH_PERCENT = 95  # of the best speed; among such plans the smallest is taken
 WORTH_PERCENT = 10  # of gain, before a running pass is given another plan
 LONG_BATCH_S: dict[DeviceKind, float] = {"cuda": 2.0, "cpu": 10.0}
-"""Between batches a worker hears that it is to stop, to leave or to shrink: none is planned longer. Wide on a CPU, where a
-busy machine must not change the tiles, and with them the last bit of a result."""
+"""Between batches a worker hears that it is to stop, to leave or to shrink: none is planned longer. Wide on a CPU:
+a busy machine must not change the tiles, and with them the last bit of a result."""
+
 LONG_PASS_S = 5.0  # from here on a pass is a step of its own, on scratch files that survive a killed worker
 
 
