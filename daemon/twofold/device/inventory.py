@@ -25,7 +25,8 @@ class Device:
     """Something networks run on.
 
     `id` is "cpu" or the device's UUID ("GPU-..." or "MIG-..."), which stays the same over reboots; `alias` is "cuda:N"
-    in NVML's order (by PCI bus), which may differ from CUDA's own.
+    in NVML's order (by PCI bus, MIG instances counted one by one), which may differ from CUDA's own. Devices are handed
+    to workers by UUID, so that the difference never matters.
     """
 
     id: str
@@ -38,11 +39,12 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What there is; `trouble` says which NVIDIA devices are there but cannot be used, and why."""
+    """What there is; `trouble` says which NVIDIA devices are there but cannot be used, and why, `hint` what to do."""
 
     cpu: Device
     nvidia: tuple[Device, ...] = ()
     trouble: str = ""
+    hint: str = ""
 
 
 def take_inventory(host: HostProbe, nvidia: NvidiaList, *, on_bus: bool) -> Inventory:
@@ -52,10 +54,12 @@ def take_inventory(host: HostProbe, nvidia: NvidiaList, *, on_bus: bool) -> Inve
     """
     cpu = Device(CPU, "cpu", _processor_name(host.proc), host.read().total_bytes, CPU)
     gpus = tuple(
-        Device(one.uuid, "cuda", one.name, one.total_bytes or cpu.total_bytes, f"cuda:{index}", one.capability)
-        for index, one in enumerate(nvidia.devices)
+        Device(one.uuid, "cuda", one.name, one.total_bytes or cpu.total_bytes, f"cuda:{one.place}", one.capability)
+        for one in nvidia.devices
     )
-    return Inventory(cpu, gpus, nvidia.trouble if on_bus or gpus else "")
+    if not (on_bus or gpus):
+        return Inventory(cpu)
+    return Inventory(cpu, gpus, nvidia.trouble, nvidia.hint)
 
 
 def list_devices() -> Inventory:
@@ -76,27 +80,43 @@ def choose_devices(wanted: str | Sequence[str], inventory: Inventory, *, wait: b
 
     "auto" is every NVIDIA device, and the CPU only where there is none, not even a broken one: a GPU box never turns
     quietly into a CPU box. (Where NVIDIA's library is not installed either, the hardware is not meant for this.)
-    Of a list, all must be there.
-    Raises TwofoldError(NO_DEVICE), retryable where `wait` (on_no_device: wait).
+    Of a list, those that are there (see `missing_devices`).
+    Raises TwofoldError(NO_DEVICE) where that is none, retryable where `wait` (on_no_device: wait).
     """
     if wanted == "auto":
         if inventory.nvidia:
             return inventory.nvidia
         if inventory.trouble:
-            raise TwofoldError(Code.NO_DEVICE, inventory.trouble, retryable=wait)
+            raise TwofoldError(Code.NO_DEVICE, inventory.trouble, inventory.hint, retryable=wait)
         return (inventory.cpu,)
-    names = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
-    known = {name: one for one in (inventory.cpu, *inventory.nvidia) for name in (one.id, one.alias)}
-    missing = [name for name in names if name not in known]
-    if missing:
-        trouble = f" ({inventory.trouble})" if inventory.trouble else ""
-        raise TwofoldError(Code.NO_DEVICE, f"There is no device {', '.join(missing)}{trouble}.", retryable=wait)
-    return tuple(dict.fromkeys(known[name] for name in names))
+    known = _by_name(inventory)
+    chosen = tuple(dict.fromkeys(known[name] for name in _names(wanted) if name in known))
+    if not chosen:
+        raise TwofoldError(Code.NO_DEVICE, missing_devices(wanted, inventory), inventory.hint, retryable=wait)
+    return chosen
 
 
-def memory_probe(device: Device) -> MemoryProbe:
-    """The probe for the device's memory."""
-    return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe())
+def missing_devices(wanted: str | Sequence[str], inventory: Inventory) -> str:
+    """Which of the devices that `devices:` means cannot be used, and why; empty where all can."""
+    if wanted == "auto":
+        return inventory.trouble
+    missing = [name for name in _names(wanted) if name not in _by_name(inventory)]
+    if not missing:
+        return ""
+    return f"There is no device {', '.join(missing)}. {inventory.trouble}".rstrip()
+
+
+def _names(wanted: str | Sequence[str]) -> list[str]:
+    return [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
+
+
+def _by_name(inventory: Inventory) -> dict[str, Device]:
+    return {name: one for one in (inventory.cpu, *inventory.nvidia) for name in (one.id, one.alias)}
+
+
+def memory_probe(device: Device, *, lasting: bool = False) -> MemoryProbe:
+    """The probe for the device's memory; `lasting` keeps its session with the driver: for a worker."""
+    return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe(), lasting=lasting)
 
 
 def _line(folder: str, name: str) -> str:
