@@ -46,7 +46,8 @@ def inspect(data: FileBytes) -> Inspection:
         if marker in _SIZED_FRAMES:
             if len(body) < 6:
                 raise damaged("its frame header is too short")
-            frame = _Frame(*struct.unpack(">BHHB", body[:6]), marker in _PROGRESSIVE)
+            precision, height, width, components = struct.unpack(">BHHB", body[:6])
+            frame = _Frame(precision, height, width, components, marker in _PROGRESSIVE)
         elif marker == 0xDB and quality is None:
             quality = _quality(data[start:end])
         elif marker in _OTHER_FRAMES:
