@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from twofold.core.picture import PictureHeader
+from twofold.core.picture import BUFFERED, PictureHeader
 from twofold.imaging import exif, ifd
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
 from twofold.imaging.metadata import (
@@ -36,6 +36,7 @@ _SAMSUNG_END, _SAMSUNG_FILM = b"SEFT", b"MotionPhoto_Data"
 _SOS, _COM, _EOI = 0xDA, 0xFE, b"\xff\xd9"
 _OF_INTEREST = {0xE0, 0xE1, 0xE2, 0xEB, 0xED, _COM}
 _SIZED_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # Huffman or arithmetic, sequential or progressive
+_PROGRESSIVE = {0xC2, 0xCA}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}  # lossless and hierarchical
 _SEGMENT_BYTES = 65533  # a segment's length field counts itself
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
@@ -48,6 +49,7 @@ class _Frame(NamedTuple):
     height: int
     width: int
     components: int
+    progressive: bool
 
 
 def inspect(data: FileBytes) -> Inspection:
@@ -62,7 +64,8 @@ def inspect(data: FileBytes) -> Inspection:
         if marker in _SIZED_FRAMES:
             if len(body) < 6:
                 raise damaged("its frame header is too short")
-            frame = _Frame(*struct.unpack(">BHHB", body[:6]))
+            precision, height, width, components = struct.unpack(">BHHB", body[:6])
+            frame = _Frame(precision, height, width, components, marker in _PROGRESSIVE)
         elif marker == 0xDB and quality is None:
             quality = _quality(data[start:end])
         elif marker in _OTHER_FRAMES:
@@ -78,7 +81,7 @@ def inspect(data: FileBytes) -> Inspection:
         raise damaged("its end is missing")
     if data[len(data) - 4 :] == _SAMSUNG_END and data.rfind(_SAMSUNG_FILM, end) >= 0:
         found.hanging.add(FILM)
-    signals = {} if quality is None else {"jpeg_quality": quality}
+    signals = ({} if quality is None else {"jpeg_quality": quality}) | ({BUFFERED: 1.0} if frame.progressive else {})
     metadata = found.metadata()
     return Inspection(_header(frame, metadata, signals), metadata)
 
