@@ -107,3 +107,25 @@ def test_names_follow_the_template_and_do_not_collide(service: Callable[[str], S
     names = sorted(path.name for path in outbox.iterdir() if path.is_file())
     assert len(names) == 3
     assert len({name.casefold() for name in names}) == 3
+
+
+def test_sidecars_follow_their_picture_and_turn_with_it(service: Callable[[str], Service]) -> None:
+    one = service(config(recipe="save_as: {format: png}", inbox="companions: copy"))
+    inbox, outbox = one.folder("in"), one.folder("out")
+    packet = MOTION.replace(
+        b'GCamera:MotionPhoto="1"',
+        b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6" tiff:ImageWidth="40"',
+    )
+    for name, data in {"a.xmp": packet, "a.jpg.xmp": b"no XML", "a.aae": b"edits", "b.xmp": packet}.items():
+        (inbox / name).write_bytes(data)
+    (outbox / "a.aae").write_bytes(b"somebody's own")
+    drop(inbox, "a.jpg", jpeg(6))
+    drop(inbox, "c.jpg", jpeg())
+    events = once(one)
+    refused = [event for event in events if event["event"] == "aftercare.refused"]
+    assert [(event["what"], event["code"]) for event in refused] == [("companions", "output_exists")]
+    (inbox / "c.xmp").write_bytes(packet)
+    found = (outbox / "a.xmp").read_bytes()
+    assert found == packet.replace(b'Orientation="6"', b'Orientation="1"').replace(b'"40"', b'"60"')
+    assert (outbox / "a.aae").read_bytes() == b"somebody's own"
+    assert not [path.name for path in outbox.iterdir() if path.name.startswith(".") or path.name == "b.xmp"]

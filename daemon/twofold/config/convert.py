@@ -114,6 +114,7 @@ def _inbox(name: str, section: InboxSection, recipe: str, folder: str, home: str
         failure_notes=section.failure_notes,
         unprocessed=section.unprocessed,
         own_results=section.own_results,
+        companions=section.companions,
         on_exists=section.on_exists,
         result_name=section.result_name,
         outbox_keep_free_bytes=section.outbox_keep_free,

@@ -27,7 +27,16 @@ from twofold.config.values import (
     Text,
 )
 from twofold.core.recipe import Dpi, Larger, OnExists, Remainder, SaveFormat, Strip
-from twofold.core.settings import Existing, FailureNotes, OnNoDevice, OnRecipeChange, Order, OwnResults, Unprocessed
+from twofold.core.settings import (
+    Companions,
+    Existing,
+    FailureNotes,
+    OnNoDevice,
+    OnRecipeChange,
+    Order,
+    OwnResults,
+    Unprocessed,
+)
 from twofold.core.template import PLAIN
 
 MAX_ENTRIES = 256  # of inboxes, recipes, devices, ignore rules
@@ -235,6 +244,11 @@ class InboxSection(Section):
         PLAIN,
         "The names of results, by their fields: {stem} {ext} {factor} {width} {height} {models} {date} (the day the "
         "picture was taken), such as '{date} {stem}-{factor}x'. The extension is put behind by itself.",
+    )
+    companions: Companions = _key(
+        "ignore",
+        "What becomes of sidecars, NAME.xmp and NAME.aae: ignore | copy, which puts those that lie beside a picture "
+        "beside its result, their XMP corrected like the picture's own.",
     )
     on_exists: OnExists = _key(
         "overwrite_own",

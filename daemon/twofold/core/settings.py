@@ -16,6 +16,7 @@ Existing = Literal["auto", "process", "hold", "ignore"]
 Order = Literal["newest", "oldest", "smallest", "name"]
 FailureNotes = Literal["auto", "always", "never"]
 Unprocessed = Literal["leave", "copy"]
+Companions = Literal["ignore", "copy"]
 OwnResults = Literal["skip", "process"]
 
 
@@ -92,6 +93,7 @@ class InboxSettings:
     failure_notes: FailureNotes = "auto"
     unprocessed: Unprocessed = "leave"
     own_results: OwnResults = "skip"
+    companions: Companions = "ignore"
     on_exists: OnExists = "overwrite_own"
     result_name: str = "{stem}"
     outbox_keep_free_bytes: int | None = None
