@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import time
 import zlib
 from dataclasses import replace
 from itertools import product
@@ -22,8 +24,10 @@ from tests.imaging.pictures import (
     ICC_RGB,
     NO_WISHES,
     WIDTH,
+    contents,
     decoded,
     encoded,
+    memory_file,
     noise,
     photo,
     png,
@@ -32,10 +36,10 @@ from tests.imaging.pictures import (
 from twofold.core.geometry import Size
 from twofold.core.provenance import Provenance
 from twofold.core.recipe import Dpi
-from twofold.imaging import exif, jpeg, maker_note, photoshop
+from twofold.imaging import exif, jpeg, maker_note, photoshop, tiff_writer
 from twofold.imaging.change import Change, Wishes
 from twofold.imaging.inspection import inspect
-from twofold.imaging.metadata import Metadata, for_output, is_own_result
+from twofold.imaging.metadata import FILM, Metadata, for_output, is_own_result
 from twofold.imaging.shared_raster import SharedRaster
 
 NOTE = Provenance("1.2.3", (), "2", "ef" * 32)
@@ -215,6 +219,8 @@ def test_texts_become_comments_or_xmp_where_a_format_has_those() -> None:
     assert warnings == []
     assert found.comments == (b"Software: a camera", "Note: Übung ☂".encode(), "Packed: ☂".encode())
     assert "Brücke".encode() in (found.xmp or b"")
+    assert written_as("jpeg", png_of(COLOUR[1]))[1] == []  # sRGB's own gamma
+    assert written_as("jpeg", png_of(*COLOUR))[1] == ["jpeg has no place for what the PNG says about its colours"]
     found, warnings = written_as("webp", png_of(*TEXTS))
     assert "Brücke".encode() in (found.xmp or b"")
     assert warnings == ["webp has no place for these texts: Note, Packed, Software"]
@@ -326,6 +332,33 @@ def test_further_pictures_are_told_of_and_left_behind() -> None:
     data, warnings = encoded("jpeg", back.raster, None, back.metadata)
     assert warnings == ["only the picture was enlarged, without further pictures"]
     assert b"MPF\0" not in data
+
+
+def test_the_film_of_an_older_motion_photo_is_told_of() -> None:
+    data = saved(photo(), "JPEG") + b"MotionPhoto_Data" + b"ftypmp42" * 9 + b"SEFH" + bytes(12) + b"SEFT"
+    assert for_output(decoded(data).metadata, SMALL, 3, "jpeg")[1] == [f"only the picture was enlarged, without {FILM}"]
+
+
+def test_a_big_tiff_holds_exif_too() -> None:
+    data, _ = written("jpeg", Metadata(exif=camera_exif().removeprefix(b"Exif\0\0")))
+    result = memory_file(b"")
+    samples = noise(3, 8)
+    assert tiff_writer.write(samples, None, decoded(data).metadata, result, big=True, level=1) == []
+    found = inspect(contents(result)).metadata
+    os.close(result)
+    assert exif.taken(found.exif) == TAKEN
+
+
+def test_a_packet_of_tens_of_thousands_of_elements_takes_seconds() -> None:
+    """Each kind would take hours if anything here were of the square of their number."""
+    kinds = (b"<dc:a/>", b"<dc:GPSa/> \n", b"x<dc:a/>", b'<dc:a xmlns:p="urn:p"/>')
+    hostile = b"".join(kind * 12_000 for kind in kinds)
+    body = XMP.replace(b'"4000"/>', b'"4000" xmlns:dc="urn:dc">' + hostile + b"</rdf:Description>")
+    started_s = time.process_time()
+    kept, warnings = for_output(Metadata(xmp=body), replace(SMALL, wishes=Wishes("gps", provenance=NOTE)), 3, "jpeg")
+    assert time.process_time() - started_s < 30
+    assert warnings == []
+    assert is_own_result(kept)
 
 
 def test_maker_notes_move_with_their_offsets() -> None:

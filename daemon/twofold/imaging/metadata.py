@@ -13,6 +13,7 @@ from twofold.imaging import exif as exif_block
 from twofold.imaging import photoshop, xmp_edits
 from twofold.imaging.change import Change, Wishes
 from twofold.imaging.xmp import Packet, safe_text
+from twofold.imaging.xmp_edits import XmpValues
 from twofold.imaging.xmp_extension import merged
 
 MAX_ICC_BYTES = 4 * 2**20
@@ -32,6 +33,7 @@ _HOLD_COMMENTS = frozenset({"jpeg", "png"})
 _HOLD_TEXTS = frozenset({"png"})
 _BLOCKS = ("icc", "exif", "xmp", "photoshop", "xmp_extension")
 _LISTS = ("comments", "colour")
+_SRGB_CODES, _SRGB_GAMMA = b"\x01\x0d", (45455).to_bytes(4, "big")
 _DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 _TEXTS_IN_XMP = {"Title": "title", "Author": "creator", "Description": "description", "Copyright": "rights"}
 
@@ -129,6 +131,14 @@ def is_own_result(metadata: Metadata) -> bool:
         return False
 
 
+def _is_of_its_own(colour: tuple[bytes, ...]) -> bool:
+    """Whether colour chunks say anything else than sRGB, which is what untagged pictures are taken for."""
+    kinds = {block[:4]: block[4:] for block in colour}
+    if b"cICP" in kinds:
+        return not kinds[b"cICP"].startswith(_SRGB_CODES)
+    return b"sRGB" not in kinds and kinds.get(b"gAMA", _SRGB_GAMMA) != _SRGB_GAMMA
+
+
 def _without_extension(metadata: Metadata, warnings: list[str]) -> Metadata:
     """XMP in one piece."""
     if metadata.xmp is None or metadata.xmp_extension is None:
@@ -180,31 +190,40 @@ def _corrected_xmp(packet: bytes | None, change: Change, warnings: list[str]) ->
 
 def _fitted(metadata: Metadata, format_: str, warnings: list[str]) -> Metadata:
     """The same said by the means of the format: what it has no place for goes into XMP, where that knows the like."""
-    values: dict[tuple[str, str, str], tuple[str, ...]] = {}
-    comments, lost = list(metadata.comments), []
+    values: XmpValues = {}
+    if format_ not in _HOLD_CAPTIONS:
+        values |= photoshop.as_xmp(photoshop.iptc_of(metadata.photoshop) or b"")
+        metadata = replace(metadata, photoshop=None)
     if metadata.dpi is None and format_ != "jpeg":  # there, EXIF speaks for itself
         metadata = replace(metadata, dpi=exif_block.resolution(metadata.exif))
     if metadata.dpi is not None and metadata.exif is None and format_ not in _HOLD_RESOLUTION:
         metadata = replace(metadata, exif=exif_block.resolution_block(metadata.dpi))
-    if format_ not in _HOLD_CAPTIONS:
-        values |= photoshop.as_xmp(photoshop.iptc_of(metadata.photoshop) or b"")
-        metadata = replace(metadata, photoshop=None)
+    if format_ != "png":
+        if metadata.icc is None and _is_of_its_own(metadata.colour):
+            warnings.append(f"{format_} has no place for what the PNG says about its colours")
+        metadata = replace(metadata, colour=())
     if format_ not in _HOLD_TEXTS:
-        for keyword, text in metadata.texts:
-            if keyword in _TEXTS_IN_XMP:
-                values.setdefault((_DUBLIN_CORE, "dc", _TEXTS_IN_XMP[keyword]), (safe_text(text),))
-            elif keyword == "Comment":
-                comments.append(text.encode())
-            elif format_ in _HOLD_COMMENTS:
-                comments.append(f"{keyword}: {text}".encode())
-            else:
-                lost.append(keyword)
-        metadata = replace(metadata, texts=())
+        metadata = _without_texts(metadata, format_, values, warnings)
+    if values:
+        metadata = replace(metadata, xmp=xmp_edits.with_simple_values(metadata.xmp, values))
+    return metadata
+
+
+def _without_texts(metadata: Metadata, format_: str, values: XmpValues, warnings: list[str]) -> Metadata:
+    """PNG's texts as XMP (into `values`), else as comments, else told of."""
+    comments, lost = list(metadata.comments), []
+    for keyword, text in metadata.texts:
+        if keyword in _TEXTS_IN_XMP:
+            values.setdefault((_DUBLIN_CORE, "dc", _TEXTS_IN_XMP[keyword]), (safe_text(text),))
+        elif keyword == "Comment":
+            comments.append(text.encode())
+        elif format_ in _HOLD_COMMENTS:
+            comments.append(f"{keyword}: {text}".encode())
+        else:
+            lost.append(keyword)
     if format_ not in _HOLD_COMMENTS:
         lost += ["comment"] * bool(comments)
         comments = []
     if lost:
         warnings.append(f"{format_} has no place for these texts: {', '.join(sorted(set(lost)))}")
-    if values:
-        metadata = replace(metadata, xmp=xmp_edits.with_simple_values(metadata.xmp, values))
-    return replace(metadata, comments=tuple(comments))
+    return replace(metadata, texts=(), comments=tuple(comments))

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from twofold.imaging.change import Change
 from twofold.imaging.xmp import safe_text
+from twofold.imaging.xmp_edits import XmpValues
 
 MAX_RESOURCES = 10_000
+MAX_DATA_SETS = 4096
 IPTC = 0x0404
 _MARK = b"8BIM"
 _RESOLUTION = 0x03ED
@@ -117,12 +119,14 @@ _DATA_SETS = {
 }
 
 
-def as_xmp(iptc: bytes) -> dict[tuple[str, str, str], tuple[str, ...]]:
+def as_xmp(iptc: bytes) -> XmpValues:
     """IPTC captions as the XMP properties that mean the same, for containers that hold no IPTC."""
-    texts: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    texts: XmpValues = {}
     encoding = "utf-8" if b"\x1c\x01\x5a\x00\x03\x1b%G" in iptc else "cp1252"
     at = 0
-    while iptc[at : at + 1] == b"\x1c" and at + 5 <= len(iptc):
+    for _ in range(MAX_DATA_SETS):
+        if iptc[at : at + 1] != b"\x1c" or at + 5 > len(iptc):
+            break
         record, number, size = iptc[at + 1], iptc[at + 2], int.from_bytes(iptc[at + 3 : at + 5], "big")
         body = iptc[at + 5 : at + 5 + size]
         if record == 2 and number in _DATA_SETS and size < 2**15:

@@ -12,6 +12,8 @@ from twofold.imaging.metadata import MAX_PHOTOSHOP_BYTES, MAX_TEXT_BYTES, MAX_XM
 
 Chunk = tuple[bytes, bytes]
 
+MAX_PACKED = 64  # texts to unpack: each may become as large as an XMP packet
+
 _XMP = "XML:com.adobe.xmp"
 _RAW_PROFILE = "Raw profile type "
 # ImageMagick's way of keeping what PNG has no chunk for: a name, a length and hexadecimal digits.
@@ -67,10 +69,14 @@ def _international(keyword: str, text: bytes) -> Chunk:
 
 def _read(chunks: Iterable[Chunk]) -> Iterator[tuple[str, bytes]]:
     """Keyword, and text in UTF-8."""
+    packed = 0
     for kind, body in chunks:
         name, _, rest = body.partition(b"\0")
         keyword = name.decode("latin-1")
         raw: bytes | None = rest
+        packed += kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
+        if packed > MAX_PACKED:
+            return
         if kind == b"zTXt":
             raw = inflate(rest[1:], MAX_XMP_BYTES)
         elif kind == b"iTXt":

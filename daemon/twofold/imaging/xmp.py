@@ -13,7 +13,7 @@ from typing import NamedTuple
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
-MAX_NODES = 200_000
+MAX_NODES = 50_000
 MAX_DEPTH = 64
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -24,7 +24,6 @@ _ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _NAME = re.compile(rb"<[^\s/>]+")
 _CLOSE = re.compile(rb"\s*/?>")
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_SPACE = re.compile(rb"[ \t\r\n]*\Z")
 
 
 class Name(NamedTuple):
@@ -116,8 +115,8 @@ class Packet:
 
     def remove(self, node: Attribute | Element) -> None:
         start = node.start
-        if isinstance(node, Element):
-            start -= len(_SPACE.search(self.data[:start]).group())  # type: ignore[union-attr]  # it matches nothing too
+        while isinstance(node, Element) and start > 0 and self.data[start - 1] in b" \t\r\n":
+            start -= 1
         self._changes.append((start, node.end, b""))
 
     def append_to(self, element: Element, text: bytes) -> None:
@@ -187,6 +186,7 @@ def _parse(data: bytes) -> Element:
     parser = expat.ParserCreate("utf-8")
     root = Element(Name("", ""), 0, 0, len(data), len(data), [], {"xml": _XML})
     stack = [root]
+    texts: list[list[str]] = [[]]
     nodes = 0
 
     def start(_: str, values: dict[str, str]) -> None:
@@ -197,15 +197,17 @@ def _parse(data: bytes) -> Element:
         element = _opened(data, parser.CurrentByteIndex, stack[-1].prefixes, values)
         stack[-1].children.append(element)
         stack.append(element)
+        texts.append([])
 
     def end(_: str) -> None:
         element = stack.pop()
+        element.text = "".join(texts.pop())
         if data[element.inner_start - 2 : element.inner_start] != b"/>":
             element.inner_end = parser.CurrentByteIndex
             element.end = data.index(b">", element.inner_end) + 1
 
     def text(characters: str) -> None:
-        stack[-1].text += characters
+        texts[-1].append(characters)
 
     def refuse(*_: object) -> None:
         raise ValueError("it declares a document type")
@@ -231,7 +233,8 @@ def _opened(data: bytes, at: int, outer: dict[str, str], values: dict[str, str])
     close = _CLOSE.match(data, place)
     if head is None or close is None:
         raise ValueError("it is no well-formed XML")
-    prefixes = outer | {name[6:]: value for name, value in values.items() if _declares(name)}
+    declared = {name[6:]: value for name, value in values.items() if _declares(name)}
+    prefixes = outer | declared if declared else outer
     attributes = []
     for name, match in found:
         group = 2 if match[2] is not None else 3

@@ -33,6 +33,9 @@ _DOWN = {
 _RESOLUTIONS = {Name(TIFF, "XResolution"), Name(TIFF, "YResolution")}
 # These describe what hung behind the picture's own bytes, or copies of the smaller picture: nothing of it goes along.
 _HANGING = frozenset({CONTAINER, GAIN_MAP, APPLE_GAIN_MAP, DEPTH_DEVICE})
+XmpValues = dict[tuple[str, str, str], tuple[str, ...]]
+"""Namespace, prefix and local name to the texts of a property."""
+
 _FIGURE = re.compile(r"\d{1,12}(?:\.\d{1,12}|/[1-9]\d{0,11})?", re.ASCII)
 _FILM = re.compile("MotionPhoto|MicroVideo")
 _PLACE = re.compile("gps|.*(?:latitude|longitude)", re.IGNORECASE)
@@ -93,8 +96,8 @@ def describes_gain_map(packet: Packet) -> bool:
     return any(found.name.space in (GAIN_MAP, APPLE_GAIN_MAP) for found in packet.properties())
 
 
-def with_simple_values(packet: bytes | None, values: dict[tuple[str, str, str], tuple[str, ...]]) -> bytes:
-    """The packet with values that it has not: (namespace, prefix, local name) to the texts. Raises ValueError.
+def with_simple_values(packet: bytes | None, values: XmpValues) -> bytes:
+    """The packet with values that it has not yet. Raises ValueError.
 
     Names of the Dublin Core become the lists that they are.
     """
