@@ -92,7 +92,7 @@ def upscale(
             raise Interrupted
 
     policy = settings.policy((device.id, device.alias), device.kind)
-    tools = open_tools(device, policy, settings.limits, catalogue, open_costs(state, device), check)
+    tools = open_tools(device, policy, settings.ram, settings.limits, catalogue, open_costs(state, device), check)
     run = _Run(tools, catalogue, recipe, settings.limits, settings.scratch_dir)
     results: list[UpscaleResult] = []
     sources: list[Source] = []

@@ -112,6 +112,9 @@ EVENTS: dict[str, Event] = {
         (*JOB, "what", *REASON),
     ),
     # passes
+    "picture.waiting": Event(
+        "info", "A picture waits for main memory that pictures in hand were promised.", ("job", "ram_bytes", "beside")
+    ),
     "pass.planned": Event(
         "info",
         "How a pass will run, with every number and the reason.",
