@@ -36,7 +36,7 @@ from tests.imaging.pictures import (
 from twofold.core.geometry import Size
 from twofold.core.provenance import Provenance
 from twofold.core.recipe import Dpi
-from twofold.imaging import exif, jpeg, maker_note, photoshop, tiff_writer
+from twofold.imaging import exif, image_resources, jpeg, maker_note, tiff_writer
 from twofold.imaging.change import Change, Wishes
 from twofold.imaging.inspection import inspect
 from twofold.imaging.metadata import FILM, Metadata, for_output, is_own_result
@@ -244,7 +244,7 @@ IPTC = b"\x1c\x01\x5a\x00\x03\x1b%G" + b"".join(
 
 
 def resources(*found: tuple[int, bytes]) -> bytes:
-    return photoshop.packed([photoshop.Resource(number, b"\0\0", data) for number, data in found])
+    return image_resources.packed([image_resources.Resource(number, b"\0\0", data) for number, data in found])
 
 
 @pytest.mark.parametrize("format_", ["jpeg", "png", "tiff"])

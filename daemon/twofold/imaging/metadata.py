@@ -10,7 +10,7 @@ from typing import Any
 from twofold.core.geometry import Size
 from twofold.core.provenance import TOOL, is_ours
 from twofold.imaging import exif as exif_block
-from twofold.imaging import photoshop, xmp_edits
+from twofold.imaging import image_resources, xmp_edits
 from twofold.imaging.change import Change, Wishes
 from twofold.imaging.xmp import Packet, safe_text
 from twofold.imaging.xmp_edits import XmpValues
@@ -110,7 +110,7 @@ def for_output(
         metadata,
         exif=_corrected_exif(metadata.exif, change, thumbnail, warnings),
         xmp=_corrected_xmp(metadata.xmp, change, warnings),
-        photoshop=None if metadata.photoshop is None else photoshop.corrected(metadata.photoshop, change),
+        photoshop=None if metadata.photoshop is None else image_resources.corrected(metadata.photoshop, change),
     )
     if metadata.dpi is not None and change.wishes.dpi == "scale":
         across, down = change.factors
@@ -192,7 +192,7 @@ def _fitted(metadata: Metadata, format_: str, warnings: list[str]) -> Metadata:
     """The same said by the means of the format: what it has no place for goes into XMP, where that knows the like."""
     values: XmpValues = {}
     if format_ not in _HOLD_CAPTIONS:
-        values |= photoshop.as_xmp(photoshop.iptc_of(metadata.photoshop) or b"")
+        values |= image_resources.as_xmp(image_resources.iptc_of(metadata.photoshop) or b"")
         metadata = replace(metadata, photoshop=None)
     if metadata.dpi is None and format_ != "jpeg":  # there, EXIF speaks for itself
         metadata = replace(metadata, dpi=exif_block.resolution(metadata.exif))

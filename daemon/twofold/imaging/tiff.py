@@ -6,7 +6,7 @@ import struct
 from typing import NamedTuple
 
 from twofold.core.picture import BUFFERED, PictureHeader
-from twofold.imaging import exif, ifd, maker_note, photoshop
+from twofold.imaging import exif, ifd, image_resources, maker_note
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
 from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_PHOTOSHOP_BYTES, MAX_XMP_BYTES, Metadata
 
@@ -146,7 +146,7 @@ def _captions(data: FileBytes, entries: dict[int, ifd.Entry]) -> bytes | None:
     """Photoshop's resources; IPTC captions that stand beside them are put in."""
     resources = _block(data, entries.get(PHOTOSHOP), MAX_PHOTOSHOP_BYTES)
     captions = _block(data, entries.get(IPTC), MAX_PHOTOSHOP_BYTES)
-    return resources if captions is None else photoshop.with_iptc(resources, captions)
+    return resources if captions is None else image_resources.with_iptc(resources, captions)
 
 
 def _density(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry], unit: int) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import tifffile
 
-from twofold.imaging import exif, ifd, photoshop, tiff
+from twofold.imaging import exif, ifd, image_resources, tiff
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.protocol import threads_here
 from twofold.raster import Samples
@@ -38,7 +38,7 @@ def write(
     row_bytes = samples.shape[1] * samples.shape[2] * samples.itemsize
     blocks = {
         tiff.XMP: metadata.xmp,
-        tiff.IPTC: photoshop.iptc_of(metadata.photoshop),
+        tiff.IPTC: image_resources.iptc_of(metadata.photoshop),
         tiff.PHOTOSHOP: metadata.photoshop,
     }
     extra = [(tag, 1, len(block), block, True) for tag, block in blocks.items() if block]
