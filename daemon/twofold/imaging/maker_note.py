@@ -25,10 +25,12 @@ _HEADS = {
     b"FOVEON\0": 10,
     b"AOC\0": 6,
     b"QVC\0": 6,
+    b"JVC ": 4,
     b"Ricoh": 8,
     b"RICOH": 8,
 }
 _SUB_DIRECTORY = 13
+_OLYMPUS_DIRECTORIES = frozenset({0x2010, 0x2020, 0x2030, 0x2031, 0x2040, 0x2050, 0x3000})  # written as plain bytes
 _FOOTERS = (b"II*\0", b"MM\0*")  # Canon's: where the note once stood
 
 
@@ -65,7 +67,7 @@ def _absolute(note: bytes, order: str, start: int, old_at: int, depth: int = 0) 
     inside: list[int] = []
     outside = 0
     for at in range(start + 2, start + 2 + 12 * count, 12):
-        _, type_, length, offset = struct.unpack_from(order + "HHII", note, at)
+        tag, type_, length, offset = struct.unpack_from(order + "HHII", note, at)
         value_bytes = ifd.TYPE_BYTES.get(type_, 0) * length
         within = old_at <= offset and offset + value_bytes <= old_at + len(note)
         if type_ == _SUB_DIRECTORY and length == 1 and within:
@@ -73,6 +75,8 @@ def _absolute(note: bytes, order: str, start: int, old_at: int, depth: int = 0) 
             inside += _absolute(note, order, offset - old_at, old_at, depth + 1)
         elif value_bytes > 4 and within:
             inside.append(at + 8)
+            if tag in _OLYMPUS_DIRECTORIES and note.startswith(b"OLYMP\0"):
+                inside += _absolute(note, order, offset - old_at, old_at, depth + 1)
         elif value_bytes > 4:
             outside += 1
     return inside if len(inside) > outside else []
