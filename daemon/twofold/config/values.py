@@ -160,6 +160,7 @@ Template = Annotated[str, BeforeValidator(_template), _json("string", "{stem}", 
 Path = Annotated[str, BeforeValidator(_path), _json("string", "/srv/photos/in", "~/Pictures/in", "in")]
 AutoPath = Annotated[str | None, BeforeValidator(_auto(_path)), _json("string", "auto", "/var/lib/twofold")]
 AutoSize = Annotated[int | None, BeforeValidator(_auto(_size_bytes)), _json(_SCALAR, "auto", "2GiB", "500MB")]
+Size = Annotated[int, BeforeValidator(_size_bytes), _json(_SCALAR, "500MiB", "2GiB")]
 Duration = Annotated[float, BeforeValidator(_duration_s), _json(_SCALAR, "60s", "15 min", "3h", 60)]
 AutoDuration = Annotated[float | None, BeforeValidator(_auto(_duration_s)), _json(_SCALAR, "auto", "10s", "5min")]
 Share = Annotated[Fraction, BeforeValidator(_share), _json("string", "80%")]
