@@ -1,4 +1,4 @@
-"""Main memory running out for real: the kernel refuses, torch says so, and smaller tiles make the picture."""
+"""The processor's memory running out for real: the kernel refuses, torch says so, smaller tiles make the picture."""
 
 from __future__ import annotations
 

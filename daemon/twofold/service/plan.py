@@ -24,7 +24,7 @@ from twofold.core.recipe import Recipe
 from twofold.core.settings import InboxSettings, Settings
 from twofold.device.governor import DeviceGovernor
 from twofold.device.host import HostProbe
-from twofold.device.inventory import choose_devices, list_devices, memory_probe
+from twofold.device.inventory import choose_devices, memory_probe
 from twofold.device.no_allocator import NoAllocator
 from twofold.intake.scan import scan
 from twofold.jobs.read import speeds
@@ -35,6 +35,7 @@ from twofold.service.networks import open_catalogue
 from twofold.service.paths import StatePaths
 from twofold.service.probing import probe_file
 from twofold.service.ram import Leftover
+from twofold.service.torch_devices import find_devices
 from twofold.telemetry.names import json_fields
 
 AT_ONCE = 4
@@ -141,7 +142,7 @@ def open_planner(
 ) -> Planner:
     """A planner for this machine's first device, as if `free_bytes` were free on it. Raises TwofoldError(NO_DEVICE)."""
     names = "auto" if settings.devices is None else [device.id for device in settings.devices]
-    device = choose_devices(names, list_devices(), wait=False)[0]
+    device = choose_devices(names, find_devices(names), wait=False)[0]
     probe, paths = memory_probe(device), StatePaths(settings.state_dir, settings.scratch_dir)
     if free_bytes is not None:
         probe = _Supposed(probe, free_bytes)
