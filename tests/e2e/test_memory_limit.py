@@ -14,6 +14,8 @@ from tests.e2e.cgroups import Cgroup, limited
 from tests.e2e.service import PYTHON_TWOFOLD
 
 MIB = 1 << 20
+ROOMY_PX = 288 * 320  # the smaller of the tiles that such a picture gets where memory is plenty
+TILES_BYTES = 40 * MIB  # the largest tile of the photo network takes 63
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="making a cgroup needs root")]
 
 
@@ -26,9 +28,9 @@ def grainy(path: Path, width: int, height: int) -> None:
     picture.copy(interpretation="srgb").write_to_file(str(path), Q=90)
 
 
-def upscale(home: Path, cgroup: Cgroup, *options: str) -> list[dict[str, object]]:
+def upscale(home: Path, cgroup: Cgroup, *options: str, ram: str = "50%") -> list[dict[str, object]]:
     """The log of a command that enlarged picture.jpg four times, inside the cgroup; nothing was killed."""
-    (home / "twofold.yaml").write_text("devices: cpu\nstate_dir: state\n")
+    (home / "twofold.yaml").write_text(f"devices: cpu\nstate_dir: state\nram: {{use_at_most: {ram}}}\n")
     done = subprocess.run(
         [*PYTHON_TWOFOLD, "upscale", "picture.jpg", "-o", "out", "--scale", "4", "-v", *options],
         cwd=home,
@@ -55,21 +57,23 @@ def test_24_megapixels_become_384_in_1500_megabytes(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(900)
 def test_a_real_network_takes_smaller_tiles_where_memory_is_short(tmp_path: Path) -> None:
-    """One megapixel instead of 24, and a limit that torch itself fills by half: the same path in a minute."""
-    grainy(tmp_path / "picture.jpg", 1200, 900)
-    (tmp_path / "twofold.yaml").write_text("devices: cpu\nstate_dir: state\n")
+    """One megapixel instead of 24: the same path in a minute, in the same cgroup, of which only a part may be used."""
     network = ("--model", "twofold-photo-2x")
-    free = subprocess.run(
-        [*PYTHON_TWOFOLD, "plan", "picture.jpg", "--scale", "4", *network, "--free", "8GiB", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        check=True,
-    )
-    roomy = json.loads(free.stdout)["files"][0]["passes"][1]["tile"]
-    with limited(600 * MIB) as cgroup:
-        plans = upscale(tmp_path, cgroup, *network)
-        assert cgroup.peak_bytes <= 600 * MIB
-    width, height = plans[-1]["tile"]  # type: ignore[misc]  # a pair, in JSON
-    assert width * height < roomy[0] * roomy[1]
+    grainy(tmp_path / "picture.jpg", 60, 40)
+    with limited(1500 * MIB) as cgroup:
+        [*_, last] = upscale(tmp_path, cgroup, *network)
+    held_bytes = int(last["allocated_bytes"])  # type: ignore[call-overload]  # a number, in JSON
+    grainy(tmp_path / "picture.jpg", 1200, 900)
+    share = -(-100 * (held_bytes + TILES_BYTES) // (1500 * MIB))
+    (tmp_path / "out" / "picture.jpg").unlink()
+    with limited(1500 * MIB) as cgroup:
+        tight = upscale(tmp_path, cgroup, *network, ram=f"{share}%")
+        assert cgroup.peak_bytes <= 1500 * MIB
+    assert all(area(plan) < ROOMY_PX for plan in tight)
     result = pyvips.Image.new_from_file(str(tmp_path / "out" / "picture.jpg"))
     assert (result.width, result.height) == (4800, 3600)
+
+
+def area(plan: dict[str, object]) -> int:
+    width, height = plan["tile"]  # type: ignore[misc]  # a pair, in JSON
+    return int(width * height)

@@ -174,6 +174,13 @@ def test_a_picture_waits_for_those_in_hand_and_enters_when_one_leaves() -> None:
     assert gate.claims().promised_bytes == 50
 
 
+def test_a_heap_that_is_in_use_is_not_promised_to_a_picture() -> None:
+    memory = Memory(2**40, total_bytes=100, heap=AllocatorFigures(50, 50))
+    small = replace(figures(10), rasters="scratch")
+    assert RamGate(memory, POLICY).enter("a", figures(60), small, lambda: 0, lambda: None) == "memory"
+    assert RamGate(memory, POLICY, memory).enter("a", figures(60), small, lambda: 0, lambda: None) == "scratch"
+
+
 def test_waiting_ends_where_the_work_should() -> None:
     gate = RamGate(Memory(100), POLICY)
     gate.enter("a", figures(60), figures(60), lambda: 0, lambda: None)
