@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.core.card import NetworkCard
+from twofold.core.cost import CostModel
 from twofold.core.estimate import Estimate, estimate
 from twofold.core.formats import FORMATS
 from twofold.core.geometry import Size
-from twofold.core.memory import Budget, CostModel, MemoryReading, PassPlan, choose_plan
+from twofold.core.memory import Budget, MemoryReading
+from twofold.core.pass_plan import PassPlan, choose_plan
 from twofold.core.passes import Chain, plan_chain
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import Recipe, Target

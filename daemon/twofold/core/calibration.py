@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from twofold.core.card import NetworkCard
+from twofold.core.cost import prior_cost
 from twofold.core.geometry import Size
-from twofold.core.memory import Budget, DeviceKind, DType, choose_plan, prior_cost, tile_ladder_px
+from twofold.core.memory import Budget, DeviceKind, DType
+from twofold.core.pass_plan import choose_plan, tile_ladder_px
 
 TYPICAL = Size(4000, 3000)
 """The picture whose rate stands for the network's: 12 megapixels, as most cameras and phones make."""

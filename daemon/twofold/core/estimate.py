@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from twofold.core.formats import Format, output_depth
 from twofold.core.geometry import Size
-from twofold.core.memory import PassPlan
+from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import PIXELS_PER_MEGAPIXEL, Chain
 from twofold.core.picture import PictureHeader
 

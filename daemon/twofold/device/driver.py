@@ -17,7 +17,7 @@ MAX_DEVICES = 64
 
 def read_driver(proc: str = "/proc", sys: str = "/sys") -> DriverFacts:
     """Everything but torch's view; opens the device files for reading and writing, as CUDA does, and closes them."""
-    module = _module_version(proc)
+    module = module_version(proc)
     found = list_nvidia()
     nvml_found, version, cuda = _versions()
     hardware = bool(module or found.devices)
@@ -57,8 +57,11 @@ def _seen(device: NvidiaDevice) -> SeenDevice:
     return SeenDevice(device.uuid, device.name, device.capability, device.total_bytes, free_bytes, trouble)
 
 
-def _module_version(proc: str) -> str:
-    """`NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  …`: the first word that is a version."""
+def module_version(proc: str = "/proc") -> str:
+    """The version of NVIDIA's kernel module; empty where there is none.
+
+    `NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  …`: the first word that is a version.
+    """
     line = _text(os.path.join(proc, "driver/nvidia/version")).partition("\n")[0]
     return next((word for word in line.split() if "." in word and word.replace(".", "").isdecimal()), "")
 

@@ -13,7 +13,7 @@ from twofold.core.errors import TwofoldError
 from twofold.core.memory import DeviceKind
 from twofold.core.protocols import MemoryProbe
 from twofold.device.host import HostProbe
-from twofold.device.nvml import AllocatorBytes, NvidiaList, NvidiaProbe, list_nvidia
+from twofold.device.nvml import NvidiaList, NvidiaProbe, list_nvidia
 
 CPU = "cpu"
 NVIDIA_VENDOR = "0x10de"
@@ -94,9 +94,9 @@ def choose_devices(wanted: str | Sequence[str], inventory: Inventory, *, wait: b
     return tuple(dict.fromkeys(known[name] for name in names))
 
 
-def memory_probe(device: Device, allocator: AllocatorBytes = lambda: (0, 0)) -> MemoryProbe:
-    """The probe for the device's memory; `allocator` gives (reserved, allocated) bytes of this process's own cache."""
-    return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe(), allocator)
+def memory_probe(device: Device) -> MemoryProbe:
+    """The probe for the device's memory."""
+    return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe())
 
 
 def _line(folder: str, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +14,6 @@ from twofold.core.protocols import MemoryProbe
 
 SHARED_MEMORY_CAPABILITIES = frozenset({(8, 7), (11, 0), (12, 1)})
 """Compute capabilities of parts whose memory is the machine's own: Orin, Thor, GB10."""
-
-AllocatorBytes = Callable[[], tuple[int, int]]
-"""The worker's caching allocator: (reserved, allocated) bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +60,12 @@ def list_nvidia() -> NvidiaList:
 class NvidiaProbe:
     """Reads one device's memory by its UUID (see core.protocols.MemoryProbe).
 
-    `host` answers for devices that share the machine's memory. `allocator` gives the worker's own figures.
+    `host` answers for devices that share the machine's memory.
     """
 
-    def __init__(self, uuid: str, host: MemoryProbe, allocator: AllocatorBytes = lambda: (0, 0)) -> None:
+    def __init__(self, uuid: str, host: MemoryProbe) -> None:
         self._uuid = uuid
         self._host = host
-        self._allocator = allocator
 
     def read(self) -> MemoryReading:
         """Raises TwofoldError(NO_DEVICE) where the device or the driver is gone, lost or needs a reset."""
@@ -82,11 +78,9 @@ class NvidiaProbe:
                 memory = None if shared else _memory(handle)
         except pynvml.NVMLError as error:
             raise TwofoldError(Code.NO_DEVICE, f"{self._uuid}: {error}") from error
-        reserved_bytes, allocated_bytes = self._allocator()
         if memory is None:
-            host = self._host.read()
-            return MemoryReading(host.free_bytes, host.total_bytes, reserved_bytes, allocated_bytes)
-        return MemoryReading(memory.free, memory.total, reserved_bytes, allocated_bytes)
+            return self._host.read()
+        return MemoryReading(memory.free, memory.total)
 
 
 @contextmanager

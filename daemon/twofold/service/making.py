@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -14,12 +15,12 @@ from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.formats import Format, output_depth
-from twofold.core.memory import PassPlan
+from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain, Pass
 from twofold.core.picture import PictureHeader
 from twofold.core.protocols import Governor
 from twofold.core.recipe import SaveAs
-from twofold.engine.run import run_pass
+from twofold.engine.run import Watch, run_pass
 from twofold.imaging import codec
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.resample import resample, resample_alpha
@@ -33,8 +34,13 @@ log = structlog.get_logger()
 
 BETWEEN_PASSES_DEPTH = 16
 
-UNLOGGED = frozenset({"source", "whole", "scale", "oom_steps"})
-"""Figures of a plan that `pass.planned` need not say: they follow from the others, or are not known yet."""
+UNLOGGED = frozenset({"source", "whole", "scale"})
+"""Figures of a plan that the log need not say: they follow from the others."""
+
+LOGGED_FIGURES = (
+    *("free_bytes", "reserved_bytes", "allocated_bytes", "keep_free_bytes"),
+    *("bytes_per_px", "margin", "cost_origin"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +197,17 @@ class Making:
                 self._stages.save(stage)
                 self._report(index, plan, band + 1, kept=stage.durable)
 
+            def on_plan(plan: PassPlan) -> None:
+                log.info(
+                    "pass.replanned",
+                    job=self.work.job_id,
+                    **{"pass": index + 1},
+                    **_numbers(plan),
+                )
+
+            def on_wait(error: TwofoldError) -> None:
+                log.warning("pass.waiting", job=self.work.job_id, **{"pass": index + 1}, text=error.reason.text)
+
             started_s = time.monotonic()
             last = run_pass(
                 upscaler,
@@ -200,12 +217,7 @@ class Making:
                 self.tools.governor,
                 depth=self._depth(index + 1),
                 first_row=first,
-                on_row=on_band,
-                stop=self._next_batch,
-            )
-        if last is not plan:
-            log.warning(
-                "pass.replanned", job=self.work.job_id, **{"pass": index + 1}, tile=list(last.tiles.tile), why=last.why
+                watch=Watch(on_band, on_plan, on_wait, self._next_batch),
             )
         stage.complete = True
         self._stages.save(stage)
@@ -281,8 +293,7 @@ class Making:
             passes=len(self.work.chain.passes),
             model=step.model,
             resumed_band=first,
-            **{key: value for key, value in plan.to_json().items() if key not in UNLOGGED},
-            **{key: plan.figures[key] for key in ("free_bytes", "keep_free_bytes") if key in plan.figures},
+            **_numbers(plan),
         )
 
     @contextmanager
@@ -295,3 +306,9 @@ class Making:
 
     def _add(self, stage: str, seconds: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+def _numbers(plan: PassPlan) -> dict[str, Any]:
+    """What the log says of a plan: every number that it came from."""
+    told = {key: value for key, value in plan.to_json().items() if key not in UNLOGGED}
+    return told | {key: plan.figures[key] for key in LOGGED_FIGURES if key in plan.figures}

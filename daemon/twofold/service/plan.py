@@ -14,17 +14,20 @@ from twofold.core.estimate import estimate
 from twofold.core.forecast import Forecast, Measured, extrapolate, sample
 from twofold.core.formats import check_output
 from twofold.core.ignore import IgnoreRules, compile_rules
-from twofold.core.memory import MemoryReading, PassPlan
+from twofold.core.memory import MemoryReading
+from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Pass, plan_chain
 from twofold.core.protocols import MemoryProbe
 from twofold.core.recipe import Recipe
 from twofold.core.settings import InboxSettings, Settings
 from twofold.device.governor import DeviceGovernor
 from twofold.device.inventory import choose_devices, list_devices, memory_probe
+from twofold.device.no_allocator import NoAllocator
 from twofold.intake.scan import scan
 from twofold.jobs.read import speeds
 from twofold.models.catalogue import Catalogue
 from twofold.service.admission import resolve_recipe
+from twofold.service.costs import open_costs
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import StatePaths
 from twofold.service.probing import probe_file
@@ -135,16 +138,18 @@ def open_planner(
     """A planner for this machine's first device, as if `free_bytes` were free on it. Raises TwofoldError(NO_DEVICE)."""
     names = "auto" if settings.devices is None else [device.id for device in settings.devices]
     device = choose_devices(names, list_devices(), wait=False)[0]
-    probe = memory_probe(device)
+    probe, paths = memory_probe(device), StatePaths(settings.state_dir, settings.scratch_dir)
     governor = DeviceGovernor(
         probe if free_bytes is None else _Supposed(probe, free_bytes),
+        NoAllocator(),
         settings.policy((device.id, device.alias), device.kind),
         kind=device.kind,
         device=device.id,
         clock=time.monotonic,
         capability=device.capability,
+        costs=open_costs(paths, device),
     )
-    rates = speeds(StatePaths(settings.state_dir, settings.scratch_dir).database)
+    rates = speeds(paths.database)
     measured = {network: px_per_s for (network, where), px_per_s in rates.items() if where == device.id}
     return Planner(settings, recipe, governor, catalogue, inbox, measured)
 

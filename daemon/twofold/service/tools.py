@@ -10,10 +10,13 @@ import structlog
 from twofold.core.card import NetworkCard
 from twofold.core.memory import MemoryPolicy
 from twofold.core.settings import Limits
+from twofold.device.cost_store import CostStore
 from twofold.device.governor import DeviceGovernor
+from twofold.device.heap import HostHeap
 from twofold.device.host import HostProbe
 from twofold.device.inventory import Device, memory_probe
-from twofold.engine.factory import allocator_bytes, open_upscaler
+from twofold.engine.cuda_allocator import CudaAllocator
+from twofold.engine.factory import open_upscaler
 from twofold.models.catalogue import Catalogue
 from twofold.raster import Upscaler
 from twofold.service.making import Tools
@@ -50,6 +53,7 @@ def open_tools(
     policy: MemoryPolicy,
     limits: Limits,
     catalogue: Catalogue,
+    costs: CostStore,
     check: Callable[[], None],
     pulse: Pulse | None = None,
 ) -> Tools:
@@ -61,12 +65,14 @@ def open_tools(
     pulse.rest()
     loaded = LoadedNetworks(device.id)
     governor = DeviceGovernor(
-        memory_probe(device, allocator_bytes),
+        memory_probe(device),
+        HostHeap() if device.kind == "cpu" else CudaAllocator(),
         policy,
         kind=device.kind,
         device=device.id,
         clock=time.monotonic,
         capability=device.capability,
+        costs=costs,
     )
     return Tools(
         card=catalogue.resolve,

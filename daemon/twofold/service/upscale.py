@@ -26,6 +26,7 @@ from twofold.imaging.deliver import Outbox
 from twofold.intake.scan import scan
 from twofold.models.catalogue import Catalogue
 from twofold.service.admission import resolve_recipe
+from twofold.service.costs import open_costs
 from twofold.service.making import Making, Progress, Tools, Work
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import UPSCALE_PREFIX, StatePaths
@@ -90,7 +91,7 @@ def upscale(
             raise Interrupted
 
     policy = settings.policy((device.id, device.alias), device.kind)
-    tools = open_tools(device, policy, settings.limits, catalogue, check)
+    tools = open_tools(device, policy, settings.limits, catalogue, open_costs(state, device), check)
     run = _Run(tools, catalogue, recipe, settings.limits, settings.scratch_dir)
     results: list[UpscaleResult] = []
     sources: list[Source] = []

@@ -24,6 +24,7 @@ from twofold.jobs.database import open_engine
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.workflow import Worker
 from twofold.service.admission import remove_quietly, say_ended
+from twofold.service.costs import open_costs
 from twofold.service.handler import Handler
 from twofold.service.lifeline import start_beating
 from twofold.service.lock import FileLock
@@ -89,7 +90,8 @@ def _handler(
             raise Interrupted
 
     device = Device(order.device_id, order.device_kind, "", 0, capability=order.capability)
-    tools = open_tools(device, order.policy, order.limits, open_catalogue(paths, order.config_dir), check, pulse)
+    catalogue, costs = open_catalogue(paths, order.config_dir), open_costs(paths, device)
+    tools = open_tools(device, order.policy, order.limits, catalogue, costs, check, pulse)
     return Handler(ledger, board, paths, order.outboxes, order.limits, tools, RamGate(order.ram_bytes))
 
 

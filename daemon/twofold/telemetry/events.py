@@ -18,6 +18,11 @@ class Event(NamedTuple):
 
 JOB = ("job", "inbox", "path")
 REASON = ("code", "text", "hint")
+PLAN = (
+    *("tile", "halo", "alignment", "tiles", "batch", "dtype", "device", "seconds", "why", "oom_steps"),
+    *("need_bytes", "budget_bytes", "free_bytes", "reserved_bytes", "allocated_bytes", "keep_free_bytes"),
+    *("bytes_per_px", "margin", "cost_origin"),
+)
 
 EVENTS: dict[str, Event] = {
     # service
@@ -110,13 +115,15 @@ EVENTS: dict[str, Event] = {
     "pass.planned": Event(
         "info",
         "How a pass will run, with every number and the reason.",
-        (
-            *("job", "pass", "passes", "model", "resumed_band", "tile", "halo", "alignment", "tiles", "batch", "dtype"),
-            *("need_bytes", "budget_bytes", "free_bytes", "keep_free_bytes", "seconds", "device", "why"),
-        ),
+        ("job", "pass", "passes", "model", "resumed_band", *PLAN),
     ),
     "pass.replanned": Event(
-        "warning", "A pass ran out of memory, and goes on with a smaller plan.", ("job", "pass", "tile", "why")
+        "info",
+        "A pass goes on by another plan: memory got short or ran out (`oom_steps`), or became free.",
+        ("job", "pass", *PLAN),
+    ),
+    "pass.waiting": Event(
+        "warning", "A pass waits for memory that others took; after a while its worker leaves.", ("job", "pass", "text")
     ),
     "pass.completed": Event("debug", "A pass ended.", ("job", "pass", "seconds", "px_per_s")),
     # workers
