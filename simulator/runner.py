@@ -1,0 +1,140 @@
+"""Runs chains of passes in virtual time, as engine/run.py runs them on pixels."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
+from twofold.core.geometry import Size
+from twofold.core.memory import MemoryPolicy, plan_budget
+from twofold.core.retry import backoff_s
+from twofold.engine.memory_errors import is_out_of_memory
+
+from simulator.bench import Bench
+from simulator.canvas import Canvas
+from simulator.contract import Batches, Governor, PassPlan
+from simulator.outcome import Outcome
+
+
+class ChainRunner:
+    """Runs jobs one after another under a governor; `outcome` holds what came of them so far.
+
+    """
+
+    def __init__(self, bench: Bench, governor: Governor, policy: MemoryPolicy, *, seed: int, limit_s: float) -> None:
+        self.outcome = Outcome()
+        self._bench = bench
+        self._governor = governor
+        self._keep_free_bytes = plan_budget(bench.device.read(), policy, "cuda").keep_free_bytes
+        self._limit_s = limit_s
+        self._attempts = 0
+        self._draws = random.Random(f"runner/{seed}")
+
+    def run(
+        self,
+        sources: Sequence[Size],
+        passes: int,
+        *,
+        on_pass: Callable[[int, PassPlan], None] = lambda index, plan: None,
+    ) -> Outcome:
+        """Each source through all its passes; `on_pass` gets each pass's index and its first plan."""
+        for source in sources:
+            size = source
+            for index in range(passes):
+                if not self._pass(size, lambda plan, index=index: on_pass(index, plan)):
+                    self.outcome.failed_jobs += 1
+                    break
+                self.outcome.source_px += size.pixels
+                size = size.times(self._bench.upscaler.card.scale)
+        self.outcome.seconds = self._bench.clock()
+        return self.outcome
+
+    def _pass(self, size: Size, on_plan: Callable[[PassPlan], None]) -> bool:
+        """One pass to its end, put off and taken up again where memory is low; False where time ran out."""
+        card = self._bench.upscaler.card
+        batches: Batches | None = None
+        canvas = Canvas(size)
+        while self._bench.clock() < self._limit_s:
+            try:
+                if batches is None:
+                    plan = self._governor.plan(card, size)
+                    on_plan(plan)
+                    batches = Batches(plan)
+                    canvas = self._canvas(plan, canvas)
+                if not self._batch(batches, canvas):
+                    return True
+            except TwofoldError as error:
+                if error.code is not Code.LOW_MEMORY:
+                    raise
+                self._put_off()
+                if batches is not None and not batches.plan.long:
+                    batches = None  # a short pass leaves nothing behind that could be taken up
+        return False
+
+    def _batch(self, batches: Batches, canvas: Canvas) -> bool:
+        """The next batch, or the same tiles again by a smaller plan; False once the pass is done."""
+        card = self._bench.upscaler.card
+        self._change(batches, canvas, self._governor.steer(card, batches.plan, band_start=batches.band_start))
+        tiles = batches.take()
+        if not tiles:
+            canvas.finish()
+            self._count(canvas)
+            return False
+        plan = batches.plan
+        batch_px = len(tiles) * plan.tiles.tile.pixels
+        seconds = self._run(batch_px)
+        if seconds is None:
+            self._change(batches, canvas, self._governor.replan(card, plan))
+            return True
+        self._attempts = 0
+        self._governor.completed(
+            card, plan, batch_px=batch_px, seconds=seconds, peak_bytes=self._bench.upscaler.peak_bytes
+        )
+        for _, tile in tiles:
+            canvas.write(tile.owned)
+        for index in batches.completed():
+            canvas.band_done(plan.tiles.row(index)[0].owned.y1)
+        return True
+
+    def _run(self, batch_px: int) -> float | None:
+        """Its seconds, or None where the device ran out of memory."""
+        neighbour_bytes = self._bench.device.neighbour_bytes
+        self.outcome.batches += 1
+        try:
+            return self._bench.upscaler.run(batch_px)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        finally:
+            self.outcome.breaches += self._bench.least_free_bytes(neighbour_bytes) < self._keep_free_bytes
+        self.outcome.oom_batches += 1
+        self._bench.allocator.release()  # as engine/torch_backend.py does
+        return None
+
+    def _change(self, batches: Batches, canvas: Canvas, plan: PassPlan) -> None:
+        if plan is batches.plan:
+            return
+        self.outcome.plan_changes += 1
+        if plan.tiles != batches.plan.tiles:
+            canvas.begin_again()
+        batches.change(plan)
+
+    def _put_off(self) -> None:
+        """What the ledger does with a job that memory is too low for (core.retry)."""
+        self.outcome.low_memory += 1
+        self._attempts += 1
+        seconds = backoff_s(self._attempts, self._draws.random())
+        self.outcome.waited_s += seconds
+        self._bench.clock.sleep(seconds)
+
+    def _canvas(self, plan: PassPlan, before: Canvas) -> Canvas:
+        """A canvas for the pass; what stood on the one before is done again."""
+        self.outcome.redone_px += before.done_px * before.whole.width
+        return Canvas(plan.tiles.whole)
+
+    def _count(self, canvas: Canvas) -> None:
+        self.outcome.lost_px += canvas.lost_px
+        self.outcome.doubled_px += canvas.doubled_px
+        self.outcome.redone_px += canvas.redone_px
