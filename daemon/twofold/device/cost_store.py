@@ -7,16 +7,23 @@ import os
 import tempfile
 from typing import Any
 
+from twofold.core.memory import DType
+
 SCHEMA = 1
 MAX_RECORDS = 64
 """Networks in their number formats; the ones that were not kept for longest go."""
+
+
+def record_key(sha256: str, dtype: DType) -> str:
+    """A network in a number format."""
+    return f"{sha256}/{dtype}"
 
 
 class CostStore:
     """One JSON file; a damaged or missing one is an empty one, since all of it can be measured again.
 
     Records hold for one `scope` alone (driver, torch, memory layout): another scope's are forgotten when one is kept.
-    Written whole and renamed, so that a reader never sees half of it. Keys are "model sha256/number format".
+    Written whole and renamed, so that a reader never sees half of it. Keys are those of `record_key`.
     """
 
     def __init__(self, path: str, scope: str) -> None:

@@ -7,9 +7,10 @@ import os
 
 from twofold.core.checkup.devices import Capability, DriverFacts, SeenDevice
 from twofold.core.errors import TwofoldError
+from twofold.core.faults import Act, DeviceTrouble
 from twofold.device.host import HostProbe
 from twofold.device.inventory import nvidia_on_bus
-from twofold.device.nvml import NvidiaDevice, NvidiaProbe, list_nvidia, nvml_session
+from twofold.device.nvml import NvidiaDevice, NvidiaProbe, ask_driver, list_nvidia
 
 NODES = ("/dev/nvidiactl", "/dev/nvidia-uvm")
 MAX_DEVICES = 64
@@ -38,14 +39,14 @@ def _versions() -> tuple[bool, str, Capability | None]:
     """Whether NVML's library is there, the driver's version by it, and the newest CUDA that the driver runs."""
     import pynvml
 
+    def ask() -> tuple[str, int]:
+        return str(pynvml.nvmlSystemGetDriverVersion()), pynvml.nvmlSystemGetCudaDriverVersion_v2()
+
     try:
-        with nvml_session():
-            cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
-            return True, str(pynvml.nvmlSystemGetDriverVersion()), (cuda // 1000, cuda % 1000 // 10)
-    except pynvml.NVMLError_LibraryNotFound:
-        return False, "", None
-    except pynvml.NVMLError:
-        return True, "", None
+        version, cuda = ask_driver("NVML", ask)
+    except DeviceTrouble as error:
+        return error.fault.act is not Act.ABSENT, "", None
+    return True, version, (cuda // 1000, cuda % 1000 // 10)
 
 
 def _seen(device: NvidiaDevice) -> SeenDevice:

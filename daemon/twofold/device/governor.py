@@ -13,7 +13,7 @@ from twofold.core.memory import Budget, DeviceKind, DType, MemoryPolicy, plan_bu
 from twofold.core.pass_plan import PassPlan, choose_plan, worth_changing
 from twofold.core.precision import working_dtype
 from twofold.core.protocols import Allocator, MemoryProbe
-from twofold.device.cost_store import CostStore
+from twofold.device.cost_store import CostStore, record_key
 
 CEILING_LIFETIME_S = 120.0
 BUDGET_BUCKET_BYTES = 256 << 20
@@ -107,8 +107,16 @@ class DeviceGovernor:
         self._keep(key)
 
     def cost(self, card: NetworkCard) -> CostModel:
-        """What a batch of this network costs here, as far as is known by now."""
-        return self._experience(card).cost
+        """What a batch of this network costs here, as far as is known by now.
+
+        On a CPU the overhead keeps its share: its tiles then hang on memory alone, and the noise of a measured speed
+        changes no bytes of a result.
+        """
+        known = self._experience(card)
+        if self._kind == "cuda":
+            return known.cost
+        share_px = known.prior.overhead_s * known.prior.px_per_s
+        return replace(known.cost, overhead_s=share_px / known.cost.px_per_s)
 
     def _steer(self, card: NetworkCard, plan: PassPlan, done_px: int, *, band_start: bool) -> PassPlan:
         key, cost = self._key(card), self.cost(card)
@@ -187,7 +195,7 @@ class DeviceGovernor:
         return self._learnt[key]
 
     def _carried(self, key: Network, prior: CostModel) -> Experience:
-        record = self._costs.find("/".join(key)) if self._costs is not None else None
+        record = self._costs.find(record_key(*key)) if self._costs is not None else None
         if record is not None:
             try:
                 return Experience.from_json(prior, record)
@@ -202,7 +210,7 @@ class DeviceGovernor:
         now_s, learnt = self._clock(), self._learnt[key]
         at_s, proven_px = self._kept.get(key, (float("-inf"), 0))
         if learnt.proven_px > proven_px or now_s - at_s >= KEEP_EVERY_S:
-            self._costs.keep("/".join(key), learnt.to_json())
+            self._costs.keep(record_key(*key), learnt.to_json())
             self._kept[key] = now_s, learnt.proven_px
 
     def _key(self, card: NetworkCard) -> Network:

@@ -29,14 +29,22 @@ class HostProbe:
 
     def read(self) -> MemoryReading:
         """Raises TwofoldError(NO_DEVICE) where /proc/meminfo cannot be read."""
-        meminfo = _fields(_text(os.path.join(self.proc, "meminfo")))
-        if "MemTotal" not in meminfo or "MemAvailable" not in meminfo:
-            raise TwofoldError(Code.NO_DEVICE, f"{self.proc}/meminfo does not say how much memory is available.")
-        total_bytes, free_bytes = meminfo["MemTotal"] * KIB, meminfo["MemAvailable"] * KIB
+        total_bytes, free_bytes = self._meminfo()
         for limit_bytes, left_bytes in self._cgroup_limits():
             total_bytes, free_bytes = min(total_bytes, limit_bytes), min(free_bytes, left_bytes)
         free_bytes = min([free_bytes, *self._process_limits()])
         return MemoryReading(free_bytes=max(0, free_bytes), total_bytes=total_bytes)
+
+    def machine_bytes(self) -> int:
+        """All memory of the machine, whatever this process may take of it. Raises as `read` does."""
+        return self._meminfo()[0]
+
+    def _meminfo(self) -> tuple[int, int]:
+        """(MemTotal, MemAvailable) in bytes."""
+        meminfo = _fields(_text(os.path.join(self.proc, "meminfo")))
+        if "MemTotal" not in meminfo or "MemAvailable" not in meminfo:
+            raise TwofoldError(Code.NO_DEVICE, f"{self.proc}/meminfo does not say how much memory is available.")
+        return meminfo["MemTotal"] * KIB, meminfo["MemAvailable"] * KIB
 
     def _cgroup_limits(self) -> Iterator[tuple[int, int]]:
         """(limit, left) in bytes of every cgroup above this process that has a limit."""

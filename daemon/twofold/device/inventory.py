@@ -25,7 +25,8 @@ class Device:
     """Something networks run on.
 
     `id` is "cpu" or the device's UUID ("GPU-..." or "MIG-..."), which stays the same over reboots; `alias` is "cuda:N"
-    in NVML's order (by PCI bus), which may differ from CUDA's own.
+    in NVML's order (by PCI bus, MIG instances counted one by one), which may differ from CUDA's own. Devices are handed
+    to workers by UUID, so that the difference never matters.
     """
 
     id: str
@@ -38,11 +39,12 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What there is; `trouble` says which NVIDIA devices are there but cannot be used, and why."""
+    """What there is; `trouble` says which NVIDIA devices are there but cannot be used, and why, `hint` what to do."""
 
     cpu: Device
     nvidia: tuple[Device, ...] = ()
     trouble: str = ""
+    hint: str = ""
 
 
 def take_inventory(host: HostProbe, nvidia: NvidiaList, *, on_bus: bool) -> Inventory:
@@ -55,7 +57,9 @@ def take_inventory(host: HostProbe, nvidia: NvidiaList, *, on_bus: bool) -> Inve
         Device(one.uuid, "cuda", one.name, one.total_bytes or cpu.total_bytes, f"cuda:{index}", one.capability)
         for index, one in enumerate(nvidia.devices)
     )
-    return Inventory(cpu, gpus, nvidia.trouble if on_bus or gpus else "")
+    if not (on_bus or gpus):
+        return Inventory(cpu)
+    return Inventory(cpu, gpus, nvidia.trouble, nvidia.hint)
 
 
 def list_devices() -> Inventory:
@@ -83,20 +87,21 @@ def choose_devices(wanted: str | Sequence[str], inventory: Inventory, *, wait: b
         if inventory.nvidia:
             return inventory.nvidia
         if inventory.trouble:
-            raise TwofoldError(Code.NO_DEVICE, inventory.trouble, retryable=wait)
+            raise TwofoldError(Code.NO_DEVICE, inventory.trouble, inventory.hint, retryable=wait)
         return (inventory.cpu,)
     names = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
     known = {name: one for one in (inventory.cpu, *inventory.nvidia) for name in (one.id, one.alias)}
     missing = [name for name in names if name not in known]
     if missing:
         trouble = f" ({inventory.trouble})" if inventory.trouble else ""
-        raise TwofoldError(Code.NO_DEVICE, f"There is no device {', '.join(missing)}{trouble}.", retryable=wait)
+        text = f"There is no device {', '.join(missing)}{trouble}."
+        raise TwofoldError(Code.NO_DEVICE, text, inventory.hint, retryable=wait)
     return tuple(dict.fromkeys(known[name] for name in names))
 
 
-def memory_probe(device: Device) -> MemoryProbe:
-    """The probe for the device's memory."""
-    return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe())
+def memory_probe(device: Device, *, lasting: bool = False) -> MemoryProbe:
+    """The probe for the device's memory; `lasting` keeps its session with the driver: for a worker."""
+    return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe(), lasting=lasting)
 
 
 def _line(folder: str, name: str) -> str:

@@ -1,4 +1,5 @@
-"""`calibrate`: every network that is used, on every device, one after the other; the rates go into the ledger."""
+"""`calibrate`: every network that is used, on every device, one after the other; the rates go into the ledger, and
+the costs to where workers find them."""
 
 from __future__ import annotations
 
@@ -10,19 +11,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from twofold.core.calibration import Cost, Sample, fit, measurable_sides_px, picture_px_per_s
+from twofold.core.calibration import Cost, Sample, experience_of, fit, measurable_sides_px, picture_px_per_s
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import Interrupted, TwofoldError
+from twofold.core.experience import Experience
 from twofold.core.memory import Budget, DType, MemoryPolicy, plan_budget
 from twofold.core.precision import working_dtype
 from twofold.core.recipe import AUTO
 from twofold.core.settings import Settings
+from twofold.device.cost_store import record_key
 from twofold.device.host import HostProbe
 from twofold.device.inventory import Device, choose_devices, list_devices, memory_probe
 from twofold.jobs.board import Board
 from twofold.jobs.database import open_engine, prepare_database
 from twofold.models.catalogue import BUILT_IN, Catalogue
+from twofold.service.costs import open_costs
 from twofold.service.lock import FileLock
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import StatePaths
@@ -39,6 +43,8 @@ class Calibration:
     cost: Cost
     picture_px_per_s: float
     samples: tuple[Sample, ...]
+    experience: Experience
+    sha256: str
 
 
 Watch = Callable[["Step", int, int], None]
@@ -83,6 +89,8 @@ def calibrate(
                 for card in cards:
                     tell = partial(watch, Step(one.id, card.full_name, len(found) + 1, len(devices) * len(cards)))
                     result = measure(card, one, settings.policy((one.id, one.alias), one.kind), tell, stop)
+                    costs = open_costs(paths, one)
+                    costs.keep(record_key(result.sha256, result.dtype), result.experience.to_json())
                     Board(engine).replace_speed(result.model, result.device, result.picture_px_per_s, time.time())
                     found.append(result)
     except Interrupted:
@@ -127,7 +135,8 @@ def measure(
     # Half precision may turn out not to work on a card.
     dtype = runs.dtype or dtype
     rate = picture_px_per_s(card, cost, device.kind, dtype, budget)
-    return Calibration(device.id, card.full_name, dtype, cost, rate, tuple(samples))
+    learnt = experience_of(card, samples, device.kind, dtype)
+    return Calibration(device.id, card.full_name, dtype, cost, rate, tuple(samples), learnt, card.sha256)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import structlog
 from twofold.core.job import Job
 from twofold.core.pulse import Pace
 from twofold.core.states import State
-from twofold.device.inventory import Device, memory_probe
+from twofold.device.inventory import Device
 from twofold.jobs.board import Board, DeviceStanding
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.liveness import worker_ended
@@ -25,6 +25,7 @@ from twofold.jobs.pauses import Pauses
 from twofold.jobs.queue import JobQueue
 from twofold.service.admission import say_ended
 from twofold.service.lifeline import Lifeline
+from twofold.service.machine import Machine
 from twofold.service.order import WorkerOrder
 from twofold.service.pulse import Pulse, Watchdog
 
@@ -85,6 +86,7 @@ class Crew:
         board: Board,
         watchdog: Watchdog,
         pace: Pace,
+        machine: Machine,
         *,
         bury: Callable[[Job], None],
         forward: bool,
@@ -102,6 +104,7 @@ class Crew:
         self._board = board
         self._watchdog = watchdog
         self._pace = pace
+        self._machine = machine
         self._bury = bury
         self._forward = forward
 
@@ -170,7 +173,7 @@ class Crew:
     def publish(self) -> None:
         """Write what `status` shows of the devices."""
         for post in self._posts:
-            reading = memory_probe(post.device).read()
+            reading = self._machine.probe(post.device).read()
             worker = None
             if post.process is not None:
                 worker = {"pid": post.process.pid, "state": "alone" if post.alone else "working", "since": post.since}
@@ -215,7 +218,7 @@ class Crew:
             environment["CUDA_VISIBLE_DEVICES"] = post.device.id
         lifeline = Lifeline()
         process = subprocess.Popen(
-            [sys.executable, "-m", "twofold.service.worker", str(lifeline.theirs)],
+            [*self._machine.worker, str(lifeline.theirs)],
             stdin=subprocess.PIPE,
             pass_fds=(lifeline.theirs,),
             stderr=subprocess.PIPE if self._forward else None,

@@ -28,6 +28,7 @@ from twofold.service.costs import open_costs
 from twofold.service.handler import Handler
 from twofold.service.lifeline import start_beating
 from twofold.service.lock import FileLock
+from twofold.service.machine import Equipment
 from twofold.service.networks import open_catalogue
 from twofold.service.order import WorkerOrder
 from twofold.service.paths import StatePaths
@@ -44,11 +45,12 @@ LOOP_BUDGET_S = 120.0
 """The loop turns four times a second; starting and ending take longer."""
 
 
-def main() -> int:
+def main(equipment: Equipment | None = None) -> int:
+    """Serve one device to the end; `equipment` is the real one's where it is not given."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     order = WorkerOrder.from_json(_first_line())
     configure(sys.stderr, json=order.log_json, level=order.log_level)
-    watchdog = start_beating(int(sys.argv[1]), Pace(order.watchdog_s))
+    watchdog = start_beating(int(sys.argv[-1]), Pace(order.watchdog_s))
     loop = watchdog.register("loop", LOOP_BUDGET_S)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
@@ -64,7 +66,7 @@ def main() -> int:
     worker = Worker(
         engine,
         f"local/{order.device_id}",
-        _handler(order, paths, ledger, Board(engine), stop, watchdog.register("device", BATCH_BUDGET_S)),
+        _handler(order, paths, ledger, Board(engine), stop, watchdog.register("device", BATCH_BUDGET_S), equipment),
         observer=lambda job_id, outcome, error: _ended(paths, ledger.get(job_id), outcome, error),
         jitter=random.random,
     )
@@ -83,7 +85,13 @@ def _first_line() -> str:
 
 
 def _handler(
-    order: WorkerOrder, paths: StatePaths, ledger: Ledger, board: Board, stop: threading.Event, pulse: Pulse
+    order: WorkerOrder,
+    paths: StatePaths,
+    ledger: Ledger,
+    board: Board,
+    stop: threading.Event,
+    pulse: Pulse,
+    equipment: Equipment | None,
 ) -> Handler:
     def check() -> None:
         if stop.is_set():
@@ -91,7 +99,7 @@ def _handler(
 
     device = Device(order.device_id, order.device_kind, "", 0, capability=order.capability)
     catalogue, costs = open_catalogue(paths, order.config_dir), open_costs(paths, device)
-    tools = open_tools(device, order.policy, order.limits, catalogue, costs, check, pulse)
+    tools = open_tools(device, order.policy, order.limits, catalogue, costs, check, pulse, equipment)
     return Handler(ledger, board, paths, order.outboxes, order.limits, tools, RamGate(order.ram_bytes))
 
 
