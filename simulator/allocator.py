@@ -9,8 +9,8 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from itertools import count
 
-from simulator.contract import AllocatorFigures
 from simulator.device import SimulatedDevice
+from twofold.core.memory import AllocatorFigures
 
 MIB = 1 << 20
 ROUND_BYTES = 512

@@ -39,4 +39,6 @@ def build_bench(
     device = SimulatedDevice(device_class.total_bytes, neighbour, clock, spill=spill)
     allocator = CachingAllocator(device)
     cost = draw_cost(kind, device_class, seed)
-    return Bench(clock, device, allocator, SimulatedUpscaler(kind.card, cost, device, allocator, clock, seed=seed), cost)
+    return Bench(
+        clock, device, allocator, SimulatedUpscaler(kind.card, cost, device, allocator, clock, seed=seed), cost
+    )

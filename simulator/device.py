@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twofold.core.memory import MemoryReading
-
 from simulator.neighbours import Neighbour
+from twofold.core.memory import MemoryReading
 
 MIB = 1 << 20
 CONTEXT_BYTES = 300 * MIB

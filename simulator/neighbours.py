@@ -39,7 +39,7 @@ class Timeline:
 
 @dataclass(slots=True)
 class Greedy:
-    """Sizes itself from free memory, again and again: takes all but `leaves_bytes`, lets go after a while, comes back."""
+    """Sizes itself from free memory, again and again: all but `leaves_bytes`; lets go in the end, and comes back."""
 
     seed: str
     leaves_bytes: int

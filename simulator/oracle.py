@@ -1,8 +1,9 @@
 """What a party would get that knows the true cost of every plan and the free memory of every instant.
 
-It keeps the same promises as the daemon (`keep_free`, `use_at_most`) and needs the same halo, but takes any size of
-tile, learns nothing, foresees its neighbour for as long as a batch lasts, changes its plan after any batch without doing
-anything twice, and meets neither noise nor spikes. Where nothing fits it waits, and no longer than it has to.
+It keeps the same promises as the daemon (`keep_free`, `use_at_most`, no batch of more than LONG_BATCH_S) and needs the
+same halo. But it takes any size of tile, learns nothing, foresees its neighbour for as long as a batch lasts, changes
+its plan after any batch without doing anything twice, and meets neither noise nor spikes. Where nothing fits it waits,
+and no longer than it has to.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from twofold.core.card import NetworkCard
-from twofold.core.geometry import Size
-from twofold.core.memory import BATCHES, MAX_ELEMENTS, MemoryPolicy, MemoryReading, plan_budget
-from twofold.core.tiles import plan_tiles
-
 from simulator.allocator import CachingAllocator
 from simulator.clock import VirtualClock
 from simulator.device import CONTEXT_BYTES, SimulatedDevice
 from simulator.neighbours import Neighbour, Timeline
 from simulator.networks import SimulatedKind, TrueCost
 from simulator.upscaler import SimulatedUpscaler
+from twofold.core.card import NetworkCard
+from twofold.core.geometry import Size
+from twofold.core.memory import MemoryPolicy, MemoryReading, plan_budget
+from twofold.core.pass_plan import BATCHES, LONG_BATCH_S, MAX_ELEMENTS
+from twofold.core.tiles import plan_tiles
 
 LOOK_S = 0.05  # how finely it looks ahead, and waits
 MAX_LOOKS = 40
@@ -118,7 +119,9 @@ class Oracle:
     def _choices(self, size: Size) -> list[Choice]:
         """All plans for a pass over `size`, the fastest first."""
         if size not in self._known:
-            self._known[size] = sorted(self._plans(size), key=lambda one: (one.pass_s, one.held_bytes))
+            plans = sorted(self._plans(size), key=lambda one: (one.held_bytes, one.pass_s))
+            prompt = [one for one in plans if one.batch_s <= LONG_BATCH_S] or plans[:1]
+            self._known[size] = sorted(prompt, key=lambda one: (one.pass_s, one.held_bytes))
         return self._known[size]
 
     def _plans(self, size: Size) -> Iterator[Choice]:

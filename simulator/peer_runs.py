@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from twofold.core.geometry import Size
-from twofold.engine.memory_errors import is_out_of_memory
-
 from simulator.bench import Bench
 from simulator.networks import SimulatedKind
 from simulator.outcome import Outcome
 from simulator.peers import (
     CHAINNER_OVERLAP_PX,
+    COMFYUI_FIRST_PX,
     COMFYUI_OVERLAP_PX,
     NCNN_OVERLAP_PX,
-    COMFYUI_FIRST_PX,
     Rows,
     chainner_rows,
     chainner_smaller_px,
@@ -25,6 +22,8 @@ from simulator.peers import (
     ncnn_rows,
     ncnn_tile_px,
 )
+from twofold.core.geometry import Size
+from twofold.engine.memory_errors import is_out_of_memory
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """How other upscalers size their tiles, each as a pure rule (facts/governor.md §1, row by row).
 
-They are given our number formats, layout and allocator: only the rule and what follows an out-of-memory are theirs. Their
-overlap is an argument: with their own, which is narrower than most networks look, they compute less and show seams.
+They are given our number formats, layout and allocator: only the rule and what follows an out-of-memory are theirs.
+Their overlap is an argument: with their own, which is narrower than most networks look, they compute less and show
+seams.
 """
 
 from __future__ import annotations

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from simulator.bench import Bench
+from simulator.canvas import Canvas
+from simulator.outcome import Outcome
+from twofold.core.batches import Batches
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.geometry import Size
 from twofold.core.memory import MemoryPolicy, plan_budget
+from twofold.core.pass_plan import PassPlan
+from twofold.core.protocols import Governor
 from twofold.core.retry import backoff_s
 from twofold.engine.memory_errors import is_out_of_memory
-
-from simulator.bench import Bench
-from simulator.canvas import Canvas
-from simulator.contract import Batches, Governor, PassPlan
-from simulator.outcome import Outcome
+from twofold.engine.run import LOOK_AGAIN_S, PATIENCE_S
 
 
 class ChainRunner:
-    """Runs jobs one after another under a governor; `outcome` holds what came of them so far.
-
-    """
+    """Runs jobs one after another under a governor; `outcome` holds what came of them so far."""
 
     def __init__(self, bench: Bench, governor: Governor, policy: MemoryPolicy, *, seed: int, limit_s: float) -> None:
         self.outcome = Outcome()
@@ -43,7 +44,7 @@ class ChainRunner:
         for source in sources:
             size = source
             for index in range(passes):
-                if not self._pass(size, lambda plan, index=index: on_pass(index, plan)):
+                if not self._pass(size, partial(on_pass, index)):
                     self.outcome.failed_jobs += 1
                     break
                 self.outcome.source_px += size.pixels
@@ -63,8 +64,11 @@ class ChainRunner:
                     on_plan(plan)
                     batches = Batches(plan)
                     canvas = self._canvas(plan, canvas)
-                if not self._batch(batches, canvas):
+                if batches.done:
+                    canvas.finish()
+                    self._count(canvas)
                     return True
+                self._batch(batches, canvas)
             except TwofoldError as error:
                 if error.code is not Code.LOW_MEMORY:
                     raise
@@ -73,21 +77,16 @@ class ChainRunner:
                     batches = None  # a short pass leaves nothing behind that could be taken up
         return False
 
-    def _batch(self, batches: Batches, canvas: Canvas) -> bool:
-        """The next batch, or the same tiles again by a smaller plan; False once the pass is done."""
+    def _batch(self, batches: Batches, canvas: Canvas) -> None:
+        """The next batch, or a smaller plan where it finds no memory."""
         card = self._bench.upscaler.card
-        self._change(batches, canvas, self._governor.steer(card, batches.plan, band_start=batches.band_start))
-        tiles = batches.take()
-        if not tiles:
-            canvas.finish()
-            self._count(canvas)
-            return False
-        plan = batches.plan
+        self._change(batches, canvas, self._steered(batches))
+        tiles, plan = batches.take(), batches.plan
         batch_px = len(tiles) * plan.tiles.tile.pixels
         seconds = self._run(batch_px)
         if seconds is None:
             self._change(batches, canvas, self._governor.replan(card, plan))
-            return True
+            return
         self._attempts = 0
         self._governor.completed(
             card, plan, batch_px=batch_px, seconds=seconds, peak_bytes=self._bench.upscaler.peak_bytes
@@ -96,7 +95,21 @@ class ChainRunner:
             canvas.write(tile.owned)
         for index in batches.completed():
             canvas.band_done(plan.tiles.row(index)[0].owned.y1)
-        return True
+
+    def _steered(self, batches: Batches) -> PassPlan:
+        """The governor's word; where nothing fits, after a little patience."""
+        clock = self._bench.clock
+        patient_until_s = clock() + PATIENCE_S
+        while True:
+            try:
+                return self._governor.steer(
+                    self._bench.upscaler.card, batches.plan, done_px=batches.done_px, band_start=batches.band_start
+                )
+            except TwofoldError as error:
+                if error.code is not Code.LOW_MEMORY or clock() >= patient_until_s:
+                    raise
+            clock.sleep(LOOK_AGAIN_S)
+            self.outcome.waited_s += LOOK_AGAIN_S
 
     def _run(self, batch_px: int) -> float | None:
         """Its seconds, or None where the device ran out of memory."""

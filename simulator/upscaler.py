@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 
-from twofold.core.card import NetworkCard
-
 from simulator.allocator import Block, CachingAllocator
 from simulator.clock import VirtualClock
 from simulator.device import SimulatedDevice
 from simulator.networks import SPIKE, SPIKE_RATE, TIME_NOISE, TrueCost
+from twofold.core.card import NetworkCard
 
 WEIGHT_PIECE_BYTES = 1 << 20
 LAYERS = 4  # tensors of a layer's size that are live together

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from twofold.core.card import NetworkCard
@@ -192,7 +193,18 @@ class _Candidate:
 
 def _candidates(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKind) -> Iterator[_Candidate]:
     """Every tile of the ladder with every batch that this picture can fill; at least one."""
-    seen: set[Size] = set()
+    for tiles, count in _cuts(card, source, kind):
+        for batch in BATCHES[kind]:
+            if batch <= count:
+                need_bytes = cost.need_bytes(tiles.tile.pixels, batch)
+                batch_s = cost.seconds(tiles.tile.pixels, batch)
+                yield _Candidate(tiles, batch, need_bytes, _seconds(cost, tiles.tile.pixels, count, batch), batch_s)
+
+
+@lru_cache(maxsize=32)  # the passes that are at work; a plan is chosen before every batch
+def _cuts(card: NetworkCard, source: Size, kind: DeviceKind) -> tuple[tuple[TilePlan, int], ...]:
+    """The ways to cut the picture, and how many tiles each makes."""
+    cuts: dict[Size, TilePlan] = {}
     for tile_px in tile_ladder_px(card, kind):
         tiles = plan_tiles(
             source,
@@ -202,14 +214,8 @@ def _candidates(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKi
             scale=card.scale,
             minimum_px=card.minimum_px,
         )
-        if tiles.tile in seen:
-            continue
-        seen.add(tiles.tile)
-        for batch in BATCHES[kind]:
-            if batch <= tiles.count:
-                need_bytes = cost.need_bytes(tiles.tile.pixels, batch)
-                batch_s = cost.seconds(tiles.tile.pixels, batch)
-                yield _Candidate(tiles, batch, need_bytes, pass_seconds(cost, tiles, batch), batch_s)
+        cuts.setdefault(tiles.tile, tiles)
+    return tuple((tiles, tiles.count) for tiles in cuts.values())
 
 
 def tile_ladder_px(card: NetworkCard, kind: DeviceKind) -> list[int]:
@@ -229,9 +235,13 @@ def _round_up(value: int, multiple: int) -> int:
 
 def pass_seconds(cost: CostModel, tiles: TilePlan, batch: int) -> float:
     """All batches of one pass; the last one may be smaller."""
-    full, rest = divmod(tiles.count, batch)
-    seconds = full * cost.seconds(tiles.tile.pixels, batch)
-    return seconds + cost.seconds(tiles.tile.pixels, rest) if rest else seconds
+    return _seconds(cost, tiles.tile.pixels, tiles.count, batch)
+
+
+def _seconds(cost: CostModel, tile_px: int, count: int, batch: int) -> float:
+    full, rest = divmod(count, batch)
+    seconds = full * cost.seconds(tile_px, batch)
+    return seconds + cost.seconds(tile_px, rest) if rest else seconds
 
 
 def _elements_per_px(card: NetworkCard) -> float:
