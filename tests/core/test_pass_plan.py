@@ -93,16 +93,16 @@ def every_plan(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKin
     return found
 
 
-def short_ones(plans: list[tuple[int, float, int]], cost: CostModel) -> list[tuple[int, float, int]]:
+def short_ones(plans: list[tuple[int, float, int]], cost: CostModel, kind: DeviceKind) -> list[tuple[int, float, int]]:
     """Those whose batches are short; where there is none, the smallest."""
-    short = [one for one in plans if cost.seconds(one[2], 1) <= LONG_BATCH_S]
+    short = [one for one in plans if cost.seconds(one[2], 1) <= LONG_BATCH_S[kind]]
     return short or sorted(plans)[:1]
 
 
 @settings(deadline=None, max_examples=150)
 @given(cards, sources, costs, allowances, kinds)
 def test_the_smallest_plan_within_five_percent_of_the_best_is_taken(card, source, cost, budget_bytes, kind):
-    fitting = short_ones([one for one in every_plan(card, source, cost, kind) if one[0] <= budget_bytes], cost)
+    fitting = short_ones([one for one in every_plan(card, source, cost, kind) if one[0] <= budget_bytes], cost, kind)
     plan = plan_or_none(card, source, cost, budget_bytes, kind)
     if plan is None:
         assert not fitting

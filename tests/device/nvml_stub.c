@@ -19,7 +19,7 @@ typedef struct { unsigned int version; unsigned long long total, reserved, free,
 typedef struct { unsigned int pid; unsigned long long used; unsigned int gpu, compute; } process_t;
 typedef struct { unsigned int pid; unsigned long long time; unsigned int sm, memory, encoder, decoder; } sample_t;
 
-#define DEVICES 16
+#define DEVICES 32
 #define SLOTS 8
 static device_t devices[DEVICES], instances[DEVICES][SLOTS];
 

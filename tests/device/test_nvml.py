@@ -36,7 +36,7 @@ def test_free_memory_is_followed_as_it_changes(asker: Asker) -> None:
             asker.say(total=24 * GIB, free=free)
             assert asker.reading(lasting=lasting) == [free, 24 * GIB]
     assert asker.devices() == {
-        "devices": [{"uuid": "GPU-0", "name": "Stub 0", "total_bytes": 24 * GIB, "capability": [8, 9]}],
+        "devices": [{"uuid": "GPU-0", "name": "Stub 0", "total_bytes": 24 * GIB, "capability": [8, 9], "place": 0}],
         "trouble": "",
         "hint": "",
     }
@@ -100,7 +100,7 @@ def test_a_device_that_fails_does_not_hide_the_others_and_comes_back(call: str, 
     asker.say(**healthy, **{f"{call}__1": fault.value})
     if call == "handle" or fault.value != 2:  # an invalid argument of the second call means the first
         found = asker.devices()
-        assert [device["uuid"] for device in found["devices"]] == ["GPU-0", "GPU-2"]
+        assert [(device["uuid"], device["place"]) for device in found["devices"]] == [("GPU-0", 0), ("GPU-2", 2)]
         assert (found["trouble"], found["hint"]) == (f"GPU 1: {fault.text} (NVML: {fault.name}).", fault.hint)
         failed = asker.reading("GPU-1")
         assert (failed["code"], failed["fault"], failed["hint"]) == ("no_device", fault.name, fault.hint)
@@ -138,11 +138,13 @@ def test_devices_are_known_by_uuid_whatever_their_order(asker: Asker) -> None:
 def test_instances_of_a_divided_gpu_are_devices(asker: Asker) -> None:
     divided = {"devices": 2, "mig__0": 1, "instances__0": 4, "slot__0__1": 1, "slot__0__3": 1, "total": 80 * GIB}
     asker.say(**divided, total__0__1=10 * GIB, total__0__3=20 * GIB, free__0__1=9 * GIB, free__0__3=1)
-    assert [(one["uuid"], one["total_bytes"], one["capability"]) for one in asker.devices()["devices"]] == [
-        ("MIG-0-1", 10 * GIB, [8, 9]),
-        ("MIG-0-3", 20 * GIB, [8, 9]),
-        ("GPU-1", 80 * GIB, [8, 9]),
+    devices = asker.devices()["devices"]
+    assert [(one["uuid"], one["total_bytes"], one["place"]) for one in devices] == [
+        ("MIG-0-1", 10 * GIB, 0),
+        ("MIG-0-3", 20 * GIB, 1),
+        ("GPU-1", 80 * GIB, 2),
     ]
+    assert [one["capability"] for one in devices] == [[8, 9]] * 3
     assert asker.reading("MIG-0-3") == [1, 20 * GIB]
     asker.say(**{**divided, "slot__0__3": 0})
     assert asker.reading("MIG-0-3")["fault"] == "NOT_FOUND"  # taken down, or made anew under another UUID

@@ -64,11 +64,17 @@ def decoded(data: bytes) -> Decoded:
 
 
 def encoded(
-    format_: str, raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata, quality: int = 95
+    format_: str,
+    raster: SharedRaster,
+    alpha: SharedRaster | None,
+    metadata: Metadata,
+    quality: int = 95,
+    room_fd: int | None = None,
 ) -> tuple[bytes, list[str]]:
     """The file and its warnings, encoded in this process."""
     result = memory_file(b"")
     request = {"format": format_, "quality": quality, "result": result, "metadata": metadata.to_json()}
+    request |= {"room": room_fd}
     planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
     warnings = encode.operate(request | planes)["warnings"]
     data = contents(result)
@@ -77,11 +83,16 @@ def encoded(
 
 
 def verified(
-    data: bytes, format_: str, raster: SharedRaster, alpha: SharedRaster | None, quality: int = 95
+    data: bytes,
+    format_: str,
+    raster: SharedRaster,
+    alpha: SharedRaster | None,
+    quality: int = 95,
+    room_fd: int | None = None,
 ) -> dict[str, Any]:
     """Verified in this process."""
     source = memory_file(data)
-    request = {"format": format_, "quality": quality, "source": source, "raster": raster.to_json()}
+    request = {"format": format_, "quality": quality, "source": source, "raster": raster.to_json(), "room": room_fd}
     try:
         return verify.operate(request | {"alpha": None if alpha is None else alpha.to_json()})
     finally:

@@ -65,10 +65,11 @@ class Gpus:
         self.write({**gpus, name: replace(gpus[name], **values)})
 
     def machine(self) -> Machine:
-        return Machine(self._inventory, self._probe, (sys.executable, "-m", "tests.service.pretend", str(self.folder)))
+        worker = (sys.executable, "-m", "tests.service.pretend", str(self.folder))
+        return Machine(self._inventory, self._probe, worker, lock=lambda device: None)
 
     def equipment(self) -> Equipment:
-        return Equipment(self._probe, lambda card, device, threads: Upscaler(card, self, device))
+        return Equipment(self._probe, upscaler=lambda card, device, threads: Upscaler(card, self, device))
 
     def _inventory(self) -> Inventory:
         devices = [Device(name, "cuda", f"pretended {name}", one.total_bytes) for name, one in self.read().items()]

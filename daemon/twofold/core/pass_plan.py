@@ -24,7 +24,10 @@ BATCHES: dict[DeviceKind, tuple[int, ...]] = {"cuda": (1, 2, 4, 8, 16), "cpu": (
 MAX_ELEMENTS = 2**31 - 1  # of one tensor: kernels index with 32 bits
 GOOD_ENOUGH_PERCENT = 95  # of the best speed; among such plans the smallest is taken
 WORTH_PERCENT = 10  # of gain, before a running pass is given another plan
-LONG_BATCH_S = 2.0  # between batches a worker hears that it is to stop, to leave or to shrink: none is planned longer
+LONG_BATCH_S: dict[DeviceKind, float] = {"cuda": 2.0, "cpu": 10.0}
+"""Between batches a worker hears that it is to stop, to leave or to shrink: none is planned longer. Wide on a CPU:
+a busy machine must not change the tiles, and with them the last bit of a result."""
+
 LONG_PASS_S = 5.0  # from here on a pass is a step of its own, on scratch files that survive a killed worker
 
 
@@ -138,7 +141,7 @@ def choose_plan(
     ]
     if not possible:
         raise _low_memory(card, candidates[0], budget, ceiling_px)
-    possible = [one for one in possible if one.batch_s <= LONG_BATCH_S] or possible[:1]
+    possible = [one for one in possible if one.batch_s <= LONG_BATCH_S[kind]] or possible[:1]
     best_s = min(one.seconds for one in possible)
     good = (one for one in possible if one.seconds * GOOD_ENOUGH_PERCENT <= best_s * 100)
     chosen = possible[0] if smallest else next(good)

@@ -54,8 +54,8 @@ def take_inventory(host: HostProbe, nvidia: NvidiaList, *, on_bus: bool) -> Inve
     """
     cpu = Device(CPU, "cpu", _processor_name(host.proc), host.read().total_bytes, CPU)
     gpus = tuple(
-        Device(one.uuid, "cuda", one.name, one.total_bytes or cpu.total_bytes, f"cuda:{index}", one.capability)
-        for index, one in enumerate(nvidia.devices)
+        Device(one.uuid, "cuda", one.name, one.total_bytes or cpu.total_bytes, f"cuda:{one.place}", one.capability)
+        for one in nvidia.devices
     )
     if not (on_bus or gpus):
         return Inventory(cpu)
@@ -80,8 +80,8 @@ def choose_devices(wanted: str | Sequence[str], inventory: Inventory, *, wait: b
 
     "auto" is every NVIDIA device, and the CPU only where there is none, not even a broken one: a GPU box never turns
     quietly into a CPU box. (Where NVIDIA's library is not installed either, the hardware is not meant for this.)
-    Of a list, all must be there.
-    Raises TwofoldError(NO_DEVICE), retryable where `wait` (on_no_device: wait).
+    Of a list, those that are there (see `missing_devices`).
+    Raises TwofoldError(NO_DEVICE) where that is none, retryable where `wait` (on_no_device: wait).
     """
     if wanted == "auto":
         if inventory.nvidia:
@@ -89,14 +89,29 @@ def choose_devices(wanted: str | Sequence[str], inventory: Inventory, *, wait: b
         if inventory.trouble:
             raise TwofoldError(Code.NO_DEVICE, inventory.trouble, inventory.hint, retryable=wait)
         return (inventory.cpu,)
-    names = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
-    known = {name: one for one in (inventory.cpu, *inventory.nvidia) for name in (one.id, one.alias)}
-    missing = [name for name in names if name not in known]
-    if missing:
-        trouble = f" ({inventory.trouble})" if inventory.trouble else ""
-        text = f"There is no device {', '.join(missing)}{trouble}."
-        raise TwofoldError(Code.NO_DEVICE, text, inventory.hint, retryable=wait)
-    return tuple(dict.fromkeys(known[name] for name in names))
+    known = _by_name(inventory)
+    chosen = tuple(dict.fromkeys(known[name] for name in _names(wanted) if name in known))
+    if not chosen:
+        raise TwofoldError(Code.NO_DEVICE, missing_devices(wanted, inventory), inventory.hint, retryable=wait)
+    return chosen
+
+
+def missing_devices(wanted: str | Sequence[str], inventory: Inventory) -> str:
+    """Which of the devices that `devices:` means cannot be used, and why; empty where all can."""
+    if wanted == "auto":
+        return inventory.trouble
+    missing = [name for name in _names(wanted) if name not in _by_name(inventory)]
+    if not missing:
+        return ""
+    return f"There is no device {', '.join(missing)}. {inventory.trouble}".rstrip()
+
+
+def _names(wanted: str | Sequence[str]) -> list[str]:
+    return [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
+
+
+def _by_name(inventory: Inventory) -> dict[str, Device]:
+    return {name: one for one in (inventory.cpu, *inventory.nvidia) for name in (one.id, one.alias)}
 
 
 def memory_probe(device: Device, *, lasting: bool = False) -> MemoryProbe:

@@ -34,12 +34,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class NvidiaDevice:
-    """A GPU, or a MIG instance of one; `total_bytes` is 0 where it shares the machine's memory."""
+    """A GPU, or a MIG instance of one; `total_bytes` is 0 where it shares the machine's memory.
+
+    `place` counts devices by PCI bus, from 0, those that cannot be used included.
+    """
 
     uuid: str
     name: str
     total_bytes: int
     capability: tuple[int, int] | None = None
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,8 @@ def list_nvidia(host: HostProbe | None = None) -> NvidiaList:
         return NvidiaList() if error.fault.act is Act.ABSENT else NvidiaList((), error.reason.text, error.reason.hint)
     for index in range(count):
 
-        def describe(index: int = index) -> list[NvidiaDevice]:
-            return list(_describe(pynvml.nvmlDeviceGetHandleByIndex(index), host))
+        def describe(index: int = index, place: int = len(found) + len(troubles)) -> list[NvidiaDevice]:
+            return list(_describe(pynvml.nvmlDeviceGetHandleByIndex(index), host, place))
 
         try:
             if time.monotonic() > until_s:
@@ -177,20 +181,21 @@ def _shut_down() -> None:
         pass  # the session is gone all the same, and what was answered before stands
 
 
-def _describe(handle: Any, host: HostProbe) -> Iterator[NvidiaDevice]:
-    """The device, or its MIG instances where it is divided."""
+def _describe(handle: Any, host: HostProbe, place: int) -> Iterator[NvidiaDevice]:
+    """The device, or its MIG instances where it is divided; the first has this place."""
     import pynvml
 
     instances = _mig_instances(handle)
     if instances == []:
         raise DeviceTrouble(pynvml.nvmlDeviceGetUUID(handle), NO_INSTANCE)
-    for one in instances or [handle]:
+    for place, one in enumerate(instances or [handle], place):  # noqa: B020  counted on from where it is
         memory = _memory(one, host, capability=_capability(handle))
         yield NvidiaDevice(
             uuid=pynvml.nvmlDeviceGetUUID(one),
             name=pynvml.nvmlDeviceGetName(one),
             total_bytes=0 if memory is None else memory.total_bytes,
             capability=_capability(handle),
+            place=place,
         )
 
 

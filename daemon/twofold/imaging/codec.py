@@ -26,6 +26,8 @@ from twofold.imaging.shared_raster import SharedRaster
 PROBE_S = 20.0
 ENCODE_BASE_S, ENCODE_S_PER_MPX = 60.0, 4.0  # some thirty times what was measured
 DEATH_S = 10.0
+_LOOK_BYTES_PER_PX = 4
+_RGB = 3
 HEADROOM_BYTES = 64 * 2**20  # what a file may be larger than its raw pixels: metadata, incompressible noise
 _ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
@@ -33,16 +35,16 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "VIPS_DISC_THRESHOLD": "1000g",  # it may write no temporary files
-    "VIPS_CONCURRENCY": str(protocol.CODEC_THREADS),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The owner's limits on pictures that come in."""
+    """The owner's limits on pictures that come in, and the processors that a codec may keep busy."""
 
     input_px: int = 1_000_000_000
     decode_s: float = 20.0
+    threads: int = protocol.CODEC_THREADS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ def probe(source_fd: int, limits: Limits, *, look: bool = False) -> PictureHeade
         {"operation": "probe", "source": source_fd, "input_px": limits.input_px, "look": look},
         (source_fd,),
         source_bytes=_regular_bytes(source_fd),
+        raster_bytes=protocol.LOOK_PX * _LOOK_BYTES_PER_PX if look else 0,
         deadline_s=min(PROBE_S, limits.decode_s),
+        threads=limits.threads,
     )
     return PictureHeader.from_json(result["header"])
 
@@ -107,6 +111,7 @@ def decode(
             source_bytes=source_bytes,
             raster_bytes=_bytes(raster, alpha),
             deadline_s=limits.decode_s,
+            threads=limits.threads,
         )
     except TwofoldError:
         for made, given in ((raster, raster_fd), (alpha, alpha_fd)):
@@ -123,9 +128,13 @@ def encode(
     format_: str,
     save_as: SaveAs,
     result_fd: int,
+    *,
+    room_fd: int | None = None,
+    threads: int = protocol.CODEC_THREADS,
 ) -> tuple[str, ...]:
     """Write a whole file from the start of `result_fd` (read and write, empty); returns warnings about metadata.
 
+    `room_fd` is a scratch file of `room_bytes` for what would else be held in memory a second time.
     `format_` is one of the writable core.formats.FORMATS.
     Raises TwofoldError(FORMAT_LIMIT, NEEDS_BACKGROUND, DISK_FULL, CODEC_FAILED).
     """
@@ -138,21 +147,31 @@ def encode(
             "format": format_,
             "quality": save_as.quality,
             "result": result_fd,
+            "room": room_fd,
         },
-        (result_fd, *_fds(raster, alpha)),
+        (result_fd, *_fds(raster, alpha, room_fd)),
         raster_bytes=_bytes(raster, alpha),
         deadline_s=ENCODE_BASE_S + ENCODE_S_PER_MPX * raster.size.pixels / 1e6,
         written_bytes=_bytes(raster, alpha) * 5 // 4 + HEADROOM_BYTES,
+        threads=threads,
     )
     return tuple(result["warnings"])
 
 
 def verify(
-    result_fd: int, format_: str, save_as: SaveAs, raster: SharedRaster, alpha: SharedRaster | None
+    result_fd: int,
+    format_: str,
+    save_as: SaveAs,
+    raster: SharedRaster,
+    alpha: SharedRaster | None,
+    *,
+    room_fd: int | None = None,
+    threads: int = protocol.CODEC_THREADS,
 ) -> dict[str, Any]:
     """Decode a written file again, by another library, and compare it with what was meant.
 
-    Lossless formats must give the same samples, lossy ones a small mean difference (returned, of 255).
+    Lossless formats must give the same samples, lossy ones a small mean difference (returned, of 255). It is decoded
+    into the scratch file `room_fd` (of `room_bytes`), else in memory.
     Raises TwofoldError(VERIFY_FAILED, CODEC_FAILED).
     """
     return _ask(
@@ -163,12 +182,19 @@ def verify(
             "quality": save_as.quality,
             "raster": raster.to_json(),
             "alpha": None if alpha is None else alpha.to_json(),
+            "room": room_fd,
         },
-        (result_fd, *_fds(raster, alpha)),
+        (result_fd, *_fds(raster, alpha, room_fd)),
         source_bytes=_regular_bytes(result_fd),
         raster_bytes=_bytes(raster, alpha),
         deadline_s=ENCODE_BASE_S + ENCODE_S_PER_MPX * raster.size.pixels / 1e6,
+        threads=threads,
     )
+
+
+def room_bytes(raster: SharedRaster, alpha: SharedRaster | None) -> int:
+    """How large the scratch file of `encode` and `verify` is: the picture once more; formats without grey hold RGB."""
+    return raster.size.pixels * (_RGB + (alpha is not None)) * (raster.depth // 8)
 
 
 def _ask(
@@ -179,9 +205,10 @@ def _ask(
     source_bytes: int = 0,
     raster_bytes: int = 0,
     written_bytes: int = 0,
+    threads: int = protocol.CODEC_THREADS,
 ) -> dict[str, Any]:
     """Start a child, ask it, and end it, whatever happens."""
-    limits = protocol.process_limits(source_bytes, raster_bytes, deadline_s, written_bytes)
+    limits = protocol.process_limits(source_bytes, raster_bytes, deadline_s, written_bytes, threads)
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
@@ -193,7 +220,7 @@ def _ask(
                 close_fds=True,
                 pass_fds=(theirs.fileno(), *fds),
                 cwd="/",
-                env=_ENVIRONMENT,
+                env=_ENVIRONMENT | {protocol.THREADS_VARIABLE: str(threads)},
                 start_new_session=True,
             )
         operation = request["operation"]
@@ -240,8 +267,9 @@ def _regular_bytes(fd: int) -> int:
     return status.st_size
 
 
-def _fds(raster: SharedRaster, alpha: SharedRaster | None) -> tuple[int, ...]:
-    return (raster.fd,) if alpha is None else (raster.fd, alpha.fd)
+def _fds(raster: SharedRaster, alpha: SharedRaster | None, room_fd: int | None = None) -> tuple[int, ...]:
+    found = (raster.fd, None if alpha is None else alpha.fd, room_fd)
+    return tuple(fd for fd in found if fd is not None)
 
 
 def _bytes(raster: SharedRaster, alpha: SharedRaster | None) -> int:

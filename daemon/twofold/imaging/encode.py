@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import pyvips
@@ -40,7 +41,7 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
         elif format_.name == "webp":
             _write_webp(_image(raster, alpha), metadata, request["quality"], fd)
         else:
-            warnings += _write_tiff(raster, alpha, metadata, fd)
+            warnings += _write_tiff(raster, alpha, metadata, fd, request["room"])
     except pyvips.Error as error:
         raise _explained(error) from None
     return {"warnings": warnings}
@@ -101,13 +102,17 @@ def _write_webp(image: pyvips.Image, metadata: Metadata, quality: int, fd: int) 
     _write_all(fd, webp.assemble(bare, metadata))
 
 
-def _write_tiff(raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata, fd: int) -> list[str]:
+def _write_tiff(
+    raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata, fd: int, room_fd: int | None
+) -> list[str]:
     from twofold.imaging import tiff_writer
 
     big = raster.bytes + (alpha.bytes if alpha else 0) > CLASSIC_TIFF_BYTES
-    return tiff_writer.write(
-        raster.array(), None if alpha is None else alpha.array(), metadata, fd, big=big, level=TIFF_LEVEL
-    )
+    colours, opacity = raster.array(), None if alpha is None else alpha.array()
+    room = None
+    if room_fd is not None and alpha is not None:
+        room = replace(raster, fd=room_fd, channels=raster.channels + 1).array()
+    return tiff_writer.write(colours, opacity, metadata, fd, big=big, level=TIFF_LEVEL, room=room)
 
 
 def _lay_over(fd: int, start: int, expected: bytes, head: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     except TwofoldError as error:
         raise _failed(f"it does not read back: {error}") from None
     _check_header(header, format_, raster, alpha)
-    written = _decoded(data, header)
+    written = _decoded(data, header, request["room"])
     if format_.lossless:
         _check_equal(written, raster.array(), None if alpha is None else alpha.array())
         return {"difference": 0.0}
@@ -63,44 +65,58 @@ def _check_header(header: PictureHeader, format_: Format, raster: SharedRaster, 
         raise _failed("its transparency is missing")
 
 
-def _decoded(data: FileBytes, header: PictureHeader) -> Samples:
-    """(H, W, N) samples, alpha last."""
+def _decoded(data: FileBytes, header: PictureHeader, room_fd: int | None) -> Samples:
+    """(H, W, N) samples, alpha last: in memory, or in the scratch file `room_fd`, which has the room for them."""
+    shape = (header.height, header.width, header.channels + header.alpha)
+    dtype = np.dtype(np.uint16 if header.depth == 16 else np.uint8)
+    if room_fd is None:
+        samples = np.empty(shape, dtype)
+    else:
+        samples = np.frombuffer(mmap.mmap(room_fd, 0), dtype, math.prod(shape)).reshape(shape)
     try:
-        samples = _read(data, header.format)
+        _read(data, header.format, samples)
     except (RuntimeError, ValueError, OSError) as error:  # imagecodecs raises RuntimeErrors of many names
         raise _failed(f"it does not decode: {error}") from None
-    samples = samples if samples.ndim == 3 else samples[:, :, None]
-    if samples.shape[:2] != (header.height, header.width):
-        raise _failed(f"it decodes to {samples.shape[1]}x{samples.shape[0]} pixels")
     return samples
 
 
-def _read(data: FileBytes, format_: str) -> Samples:
+def _read(data: FileBytes, format_: str, samples: Samples) -> None:
+    """Fill `samples`; a file that decodes to another shape or depth raises ValueError."""
+    plane = samples[:, :, 0] if samples.shape[2] == 1 else samples  # what imagecodecs calls grey
     if format_ == "tiff":  # tifffile wrote it
-        import pyvips
-
-        try:
-            image = pyvips.Image.tiffload_buffer(data, fail_on="error", access="sequential")
-            return np.asarray(image.numpy())
-        except pyvips.Error as error:
-            raise ValueError(str(error)) from None
-    if format_ == "jpeg":  # libvips wrote it, and the next two
+        _read_tiff(data, samples)
+    elif format_ == "jpeg":  # libvips wrote it, and the next two
         from imagecodecs import jpeg8_decode
 
-        return np.asarray(jpeg8_decode(data))
-    if format_ == "png":
+        jpeg8_decode(data, out=plane)
+    elif format_ == "png":
         from imagecodecs import png_decode
 
-        return np.asarray(png_decode(data))
-    from imagecodecs import webp_decode
+        png_decode(data, out=plane)
+    else:
+        from imagecodecs import webp_decode
 
-    return np.asarray(webp_decode(data))
+        webp_decode(data, out=plane)
+
+
+def _read_tiff(data: FileBytes, samples: Samples) -> None:
+    import pyvips
+
+    try:
+        image = pyvips.Image.tiffload_buffer(data, fail_on="error", access="sequential")
+        if (image.height, image.width, image.bands) != samples.shape:
+            raise ValueError(f"{image.width} x {image.height} pixels of {image.bands} samples")
+        region = pyvips.Region.new(image)
+        for y in range(0, image.height, BAND_ROWS):
+            rows = min(BAND_ROWS, image.height - y)
+            band = np.frombuffer(region.fetch(0, y, image.width, rows), samples.dtype)
+            samples[y : y + rows] = band.reshape(rows, *samples.shape[1:])
+    except pyvips.Error as error:
+        raise ValueError(str(error)) from None
 
 
 def _check_equal(written: Samples, raster: Samples, alpha: Samples | None) -> None:
     channels = raster.shape[2]
-    if written.dtype != raster.dtype or written.shape[2] != channels + (alpha is not None):
-        raise _failed("its samples are of another kind")
     for y in range(0, len(raster), BAND_ROWS):
         band = written[y : y + BAND_ROWS]
         same = np.array_equal(band[:, :, :channels], raster[y : y + BAND_ROWS])

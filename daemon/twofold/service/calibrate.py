@@ -28,6 +28,7 @@ from twofold.jobs.database import open_engine, prepare_database
 from twofold.models.catalogue import BUILT_IN, Catalogue
 from twofold.service.costs import open_costs
 from twofold.service.lock import FileLock
+from twofold.service.machine import device_lock
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import StatePaths
 from twofold.service.tile_runs import TileRuns
@@ -141,16 +142,20 @@ def measure(
 
 @contextmanager
 def _alone_on(device: Device, paths: StatePaths) -> Iterator[None]:
-    """The lock that a worker of this device takes. Raises TwofoldError(ALREADY_RUNNING) where one works now."""
-    lock = FileLock(paths.worker_lock(device.id))
+    """The locks that a worker of this device takes. Raises TwofoldError(ALREADY_RUNNING) where one works now."""
+    lock, others = FileLock(paths.worker_lock(device.id)), device_lock(device)
     try:
         lock.take()
     except TwofoldError as error:
         hint = "Wait until it has nothing to do: an idle worker ends by itself."
         raise TwofoldError(error.code, f"A worker is using {device.id}: {error.reason.text}.", hint) from None
     try:
+        if others is not None:
+            others.take()
         yield
     finally:
+        if others is not None:
+            others.release()
         lock.release()
 
 

@@ -10,6 +10,7 @@ from twofold.core.card import NetworkCard
 from twofold.core.protocols import Allocator, MemoryProbe
 from twofold.device.heap import HostHeap
 from twofold.device.inventory import Device, Inventory, list_devices, memory_probe
+from twofold.device.lock import DeviceLock
 from twofold.engine.cuda_allocator import CudaAllocator
 from twofold.engine.factory import open_upscaler
 from twofold.raster import Upscaler
@@ -17,16 +18,23 @@ from twofold.raster import Upscaler
 WORKER = (sys.executable, "-m", "twofold.service.worker")
 
 
+def device_lock(device: Device) -> DeviceLock | None:
+    """Processors are shared by the kernel."""
+    return None if device.kind == "cpu" else DeviceLock(device.id)
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What the watcher asks about devices, and the command of a worker on one (its lifeline's number is added last).
 
     `worker` is a process of its own: what stands in for a device calls `service.worker.main` with its own `Equipment`.
+    `lock` keeps two services off one device; None where they may share it.
     """
 
     inventory: Callable[[], Inventory] = list_devices
     probe: Callable[[Device], MemoryProbe] = memory_probe
     worker: tuple[str, ...] = WORKER
+    lock: Callable[[Device], DeviceLock | None] = device_lock
 
 
 def _probe_of_worker(device: Device) -> MemoryProbe:

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from twofold import __version__
-from twofold.core.errors import TwofoldError
 from twofold.core.forecast import Forecast
 from twofold.core.recipe import Recipe
 from twofold.core.settings import InboxSettings, Settings
 from twofold.core.states import InboxState, State
-from twofold.device.inventory import Device, choose_devices
+from twofold.device.inventory import Device
 from twofold.imaging.deliver import Outbox as OutboxFolder
 from twofold.intake.watch import Watcher
 from twofold.jobs.board import Board
@@ -42,6 +41,7 @@ from twofold.service.progress import Reporter, Snapshot, Summary
 from twofold.service.pulse import Pulse, Watchdog
 from twofold.service.recipes import apply_recipe
 from twofold.service.reload import Reload
+from twofold.service.sight import Roster
 from twofold.service.tidying import bury, tidy
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ class Supervisor:
             stop=self._stop,
         )
         self._rechecked = threading.Event()
+        self._roster = Roster(settings, machine.inventory, drain=drain)
         self._crew = self._open_crew(forward=watch is not None)
         self._aftercare = Aftercare(
             settings, self._ledger, self._board, paths.database, quiet=self._nothing_runnable, drain=drain
@@ -185,7 +186,7 @@ class Supervisor:
 
     def _loop(self, stop: threading.Event) -> bool:
         """Tend everything until it is time to end; True where that is because other settings are due."""
-        publish_s = prune_s = devices_s = 0.0
+        publish_s = prune_s = 0.0
         busy = True
         longest_s = self._heartbeat.pace.look_every_s
         while not stop.wait(min(longest_s, BUSY_TICK_S if busy or self._watch is not None else IDLE_TICK_S)):
@@ -194,9 +195,8 @@ class Supervisor:
             self._watchdog.tend()
             if self._reload is not None and self._reload.due(now_s):
                 return not stop.is_set()
-            if not self._crew.devices and now_s >= devices_s:
-                devices_s = now_s + RECHECK_S
-                self._crew.devices = self._choose_devices()
+            if self._roster.due:
+                self._crew.enlist(self._roster.choose())
             changed = self._crew.tend()
             busy = self._crew.working
             if self._watch is not None:
@@ -296,7 +296,7 @@ class Supervisor:
 
     def _open_crew(self, *, forward: bool) -> Crew:
         return Crew(
-            self._choose_devices(),
+            self._roster.choose(),
             self._order,
             self._ledger,
             self._queue,
@@ -323,18 +323,6 @@ class Supervisor:
         return self._reporter.snapshot(
             {inlet.inbox.name: inlet.status for inlet in self._inlets if inlet.status.sweeps}
         )
-
-    def _choose_devices(self) -> tuple[Device, ...]:
-        wanted = "auto" if self._settings.devices is None else [device.id for device in self._settings.devices]
-        wait = self._settings.on_no_device == "wait" and not self._drain
-        try:
-            return choose_devices(wanted, self._machine.inventory(), wait=wait)
-        except TwofoldError as error:
-            if not wait:
-                raise
-            # Jobs stay queued: a GPU box never turns quietly into a CPU box.
-            log.error("device.lost", text=error.reason.text, hint=error.reason.hint)
-            return ()
 
     def _order(self, device: Device, alone: bool) -> WorkerOrder:
         return order_of(

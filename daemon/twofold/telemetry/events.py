@@ -134,6 +134,16 @@ EVENTS: dict[str, Event] = {
     ),
     "worker.frozen": Event("error", "A worker gave no sign of life for too long, and was killed.", ("device", "pid")),
     "device.lost": Event("error", "No configured device can be used; jobs stay queued.", ("text", "hint")),
+    "device.missed": Event(
+        "error", "Some of the configured devices cannot be used; the others go on.", ("text", "hint")
+    ),
+    "device.failed": Event(
+        "error", "A device does not answer; no worker is started on it until it does.", ("device", "text", "hint")
+    ),
+    "device.taken": Event(
+        "warning", "Another Twofold is using a device; it is waited for.", ("device", "text", "hint")
+    ),
+    "device.recovered": Event("info", "A device that had failed answers again.", ("device",)),
     "network.loaded": Event("info", "A worker loaded a network.", ("model", "device", "seconds")),
     # metrics
     "metrics.served": Event("info", "Prometheus can ask for metrics at this address.", ("address",)),

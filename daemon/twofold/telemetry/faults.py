@@ -15,6 +15,7 @@ def markdown() -> str:
         "<!-- Written by `python -m twofold.telemetry.faults > docs/faults.md`; edit the source, not this page. -->",
         "",
         "Twofold asks NVML, the driver's library, for devices and their free memory. Each refusal has a behaviour.",
+        "A device that fails is told once, as `device.failed`, and once more when it is back, as `device.recovered`.",
         "What is not in this list is taken for `UNKNOWN`.",
         "",
         "| NVML says | as a number | what it means | what Twofold does | what you do |",
