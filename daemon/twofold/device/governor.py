@@ -95,6 +95,7 @@ class DeviceGovernor:
         self._remember(key, budget, below_px)
         self._learnt[key] = self._experience(card).out_of_memory(plan.batch_px, plan.budget_bytes)
         self._tight_at_s = self._clock()
+        self._retried()  # the allocator retries before it gives up: that is no warning of another shortage
         smaller = self._choose(card, plan.tiles.source, budget, ceiling_px=below_px)
         return replace(smaller, oom_steps=plan.oom_steps + 1)
 
