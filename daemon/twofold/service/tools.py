@@ -64,10 +64,10 @@ def open_tools(
     equipment = equipment or Equipment()
     pulse = pulse or Pulse("device", BATCH_BUDGET_S, time.monotonic)
     pulse.rest()
-    loaded = LoadedNetworks(device.id, equipment)
+    loaded, allocator = LoadedNetworks(device.id, equipment), equipment.allocator(device)
     governor = DeviceGovernor(
         equipment.probe(device),
-        equipment.allocator(device),
+        allocator,
         policy,
         kind=device.kind,
         device=device.id,
@@ -79,7 +79,7 @@ def open_tools(
         card=catalogue.resolve,
         upscaler=loaded.open,
         governor=governor,
-        device=DeviceTurn(),
+        device=DeviceTurn(on_idle=allocator.release),  # between jobs others may want what is only cached
         pulse=pulse,
         limits=codec_limits(limits),
         boot_id=boot_id(),
