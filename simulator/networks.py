@@ -50,7 +50,7 @@ class SimulatedKind:
     """A network as published: its card, source pixels per second, launch overhead, and widest over live bytes.
 
     `parameters` is what chaiNNer's rule looks at; `widest_elements_per_px` are the values of its largest tensor per
-    source pixel, traced. `passes` make 4x; so many `pairs` of pictures keep a 24-GB card busy for a minute or more.
+    source pixel, traced. `passes` make 4x; `pairs` of pictures keep a 24-GB card busy for about a minute.
     """
 
     card: NetworkCard

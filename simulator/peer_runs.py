@@ -28,9 +28,9 @@ from twofold.engine.memory_errors import is_out_of_memory
 
 @dataclass(slots=True)
 class PeerRun:
-    """One peer at work on one machine; what it gives up counts as failed, and so does what `limit_s` cuts off.
+    """One peer at work on one machine, until all is done or `limit_s` has come; what it gives up has failed.
 
-    `overlap_px` takes the place of the peer's own.
+    `overlap_px` takes the place of the peer's own. `done_px` are the source pixels of the pass at work that stand.
     """
 
     bench: Bench
@@ -38,18 +38,26 @@ class PeerRun:
     keep_free_bytes: int
     limit_s: float
     overlap_px: int | None = None
+    done_px: float = 0.0
     outcome: Outcome = field(default_factory=Outcome)
 
     def run(self, run_pass: Callable[[PeerRun, Size], bool], sources: Sequence[Size]) -> Outcome:
         """Every source through its passes; `run_pass` is False where the peer gave up."""
         for source in sources:
+            if self.late:
+                break
             size = source
             for _ in range(self.kind.passes):
-                if not run_pass(self, size):
+                self.done_px = 0.0
+                done = run_pass(self, size)
+                if done or self.late:
+                    self.outcome.source_px += round(self.done_px)
+                if self.late:
+                    break
+                if not done:
                     self.outcome.failed_jobs += 1
                     self.bench.allocator.release()
                     break
-                self.outcome.source_px += size.pixels
                 size = size.times(self.kind.card.scale)
         self.outcome.seconds = self.bench.clock()
         return self.outcome
@@ -57,6 +65,7 @@ class PeerRun:
     def overlap(self, own_px: int) -> int:
         return own_px if self.overlap_px is None else self.overlap_px
 
+    @property
     def late(self) -> bool:
         return self.bench.clock() > self.limit_s
 
@@ -89,10 +98,11 @@ def chainner(run: PeerRun, size: Size) -> bool:
     rows = chainner_rows(size, tile_px or 1, overlap_px)
     done = 0
     while done < len(rows):
-        if run.late():
+        if run.late:
             return False
         if run.tiles(rows[done]):
             done += 1
+            run.done_px += size.pixels / len(rows)
             continue
         tile_px = chainner_smaller_px(tile_px or 1)
         if tile_px is None:
@@ -107,9 +117,9 @@ def comfyui(run: PeerRun, size: Size) -> bool:
     """512 px, halved down to 128, the whole picture anew each time."""
     tile_px: int | None = COMFYUI_FIRST_PX
     while tile_px is not None:
-        if _all_rows(run, comfyui_rows(size, tile_px, run.overlap(COMFYUI_OVERLAP_PX // 2))):
+        if _all_rows(run, size, comfyui_rows(size, tile_px, run.overlap(COMFYUI_OVERLAP_PX // 2))):
             return True
-        if run.late():
+        if run.late:
             return False
         tile_px = comfyui_smaller_px(tile_px)
     return False
@@ -118,11 +128,17 @@ def comfyui(run: PeerRun, size: Size) -> bool:
 def ncnn(run: PeerRun, size: Size) -> bool:
     """By the heap budget at the start; nothing is caught."""
     free_bytes = run.bench.device.free_bytes + run.bench.device.own_bytes
-    return _all_rows(run, ncnn_rows(size, ncnn_tile_px(free_bytes), run.overlap(NCNN_OVERLAP_PX)))
+    return _all_rows(run, size, ncnn_rows(size, ncnn_tile_px(free_bytes), run.overlap(NCNN_OVERLAP_PX)))
 
 
-def _all_rows(run: PeerRun, rows: Rows) -> bool:
-    return all(not run.late() and run.tiles(row) for row in rows)
+def _all_rows(run: PeerRun, size: Size, rows: Rows) -> bool:
+    """Every row from the first on; False where memory or time ran out."""
+    run.done_px = 0.0
+    for row in rows:
+        if run.late or not run.tiles(row):
+            return False
+        run.done_px += size.pixels / len(rows)
+    return True
 
 
 PEERS: dict[str, Callable[[PeerRun, Size], bool]] = {"chaiNNer": chainner, "ComfyUI": comfyui, "ncnn": ncnn}

@@ -126,18 +126,21 @@ class DeviceGovernor:
         if self._retried():
             self._remember(key, budget, _below(plan))
             self._tight(key)
-        elif need_bytes > budget.bytes:
+        elif need_bytes > budget.bytes or budget.hoards:
             self._allocator.release()
             budget = self._budget()
             if need_bytes > budget.bytes:
                 self._tight(key)
-        ceiling_px = self._provable_px(card)
-        better = self._choose(card, source, budget, ceiling_px=ceiling_px)
-        if need_bytes > budget.bytes or plan.batch_px > (better.figures["ceiling_px"] or plan.batch_px):
+        ceiling_px = self._ceiling_px(card, budget, self._provable_px(card))
+        stands = need_bytes <= budget.bytes and (ceiling_px is None or plan.batch_px <= ceiling_px)
+        if stands and not self.smallest and not self._may_grow(key):
+            return plan
+        better = self._choose(card, source, budget, ceiling_px)
+        if not stands:
             return replace(better, oom_steps=plan.oom_steps)
         if self.smallest:
             return better if better.need_bytes < need_bytes and band_start else plan
-        if not (band_start or better.tiles == plan.tiles) or not self._may_grow(key):
+        if not (band_start or better.tiles == plan.tiles):
             return plan
         roomy = better.need_bytes * 100 <= budget.bytes * GROW_WITHIN_PERCENT
         if roomy and better.batch_px > plan.batch_px and worth_changing(plan, better, cost, done_px):
@@ -155,8 +158,6 @@ class DeviceGovernor:
         return budget
 
     def _choose(self, card: NetworkCard, source: Size, budget: Budget, ceiling_px: int | None) -> PassPlan:
-        bucket = _bucket(budget.bytes)
-        known = [one.batch_px for one in self._standing(self._key(card)) if bucket <= one.bucket]
         plan = choose_plan(
             card,
             source,
@@ -164,10 +165,16 @@ class DeviceGovernor:
             budget,
             kind=self._kind,
             dtype=self._key(card)[1],
-            ceiling_px=min([*known, *([] if ceiling_px is None else [ceiling_px])], default=None),
+            ceiling_px=self._ceiling_px(card, budget, ceiling_px),
             smallest=self.smallest,
         )
         return replace(plan, device=self._device)
+
+    def _ceiling_px(self, card: NetworkCard, budget: Budget, *others: int | None) -> int | None:
+        """The least of what ran out of memory under such a budget, and of `others`."""
+        bucket = _bucket(budget.bytes)
+        known = [one.batch_px for one in self._standing(self._key(card)) if bucket <= one.bucket]
+        return min([*known, *(px for px in others if px is not None)], default=None)
 
     def _provable_px(self, card: NetworkCard) -> int | None:
         """How large a batch may be tried; the CPU's costs were measured when this was written."""
