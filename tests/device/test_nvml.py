@@ -39,6 +39,7 @@ def test_free_memory_is_followed_as_it_changes(asker: Asker) -> None:
         "devices": [{"uuid": "GPU-0", "name": "Stub 0", "total_bytes": 24 * GIB, "capability": [8, 9], "place": 0}],
         "trouble": "",
         "hint": "",
+        "cuda_may_work": False,
     }
 
 
@@ -86,7 +87,7 @@ def test_a_card_may_have_more_memory_than_the_machine(major: int, total: int, as
 def test_when_nvml_does_not_start_there_is_trouble_and_no_device(fault: Fault, asker: Asker) -> None:
     asker.say(init=fault.value)
     found = asker.devices()
-    assert (found["devices"], found["hint"]) == ([], fault.hint)
+    assert (found["devices"], found["hint"], found["cuda_may_work"]) == ([], fault.hint, fault.cuda_may_work)
     assert found["trouble"] == f"NVML: {fault.text} (NVML: {fault.name})."
     assert asker.reading()["fault"] == fault.name
 
@@ -176,7 +177,7 @@ def test_a_device_that_hangs_is_lost_until_it_answers(call: str, asker: Asker) -
 
 def test_a_machine_without_devices_is_no_trouble(asker: Asker) -> None:
     asker.say(devices=0)
-    assert asker.devices() == {"devices": [], "trouble": "", "hint": ""}
+    assert asker.devices() == {"devices": [], "trouble": "", "hint": "", "cuda_may_work": False}
     assert asker.reading()["fault"] == "NOT_FOUND"
 
 
@@ -184,5 +185,5 @@ def test_without_the_library_there_are_no_devices(tmp_path: Path) -> None:
     """An empty stand-in for the library: what NVML is missing entirely looks like to nvidia-ml-py."""
     (tmp_path / "libnvidia-ml.so.1").write_bytes(b"")
     with Asker(tmp_path, tmp_path / "home") as asker:
-        assert asker.devices() == {"devices": [], "trouble": "", "hint": ""}
+        assert asker.devices() == {"devices": [], "trouble": "", "hint": "", "cuda_may_work": True}
         assert asker.reading()["fault"] == "LIBRARY_NOT_FOUND"

@@ -94,7 +94,7 @@ def test_more_memory_than_allowed_is_a_refusal(slow: int) -> None:
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "tiff"])
 def test_the_whole_result_is_never_held_in_memory_where_there_is_scratch(name: str, tmp_path) -> None:
-    """Written and read back with less memory than the pixels take, libraries and all; without scratch that is refused."""
+    """Written and read back with less memory than the pixels take; without scratch that is refused."""
     from twofold.core.recipe import SaveAs
 
     picture = np.tile(gradient(3, 8, width=500, height=100), (80, 16, 1))

@@ -102,6 +102,7 @@ class Upscaler:
     card: NetworkCard
     gpus: Gpus
     device: str
+    peak_bytes: int | None = None
 
     def run(self, tiles: NDArray[Any], depth: int) -> NDArray[Any]:
         one = self.gpus.read()[self.device]

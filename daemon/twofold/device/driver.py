@@ -29,6 +29,7 @@ def read_driver(proc: str = "/proc", sys: str = "/sys") -> DriverFacts:
         nodes={path: _refusal(path) for path in (*NODES, *_device_nodes())} if module and hardware else {},
         nvml_found=nvml_found,
         nvml_trouble=found.trouble,
+        nvml_hint=found.hint,
         nvml_devices=tuple(map(_seen, found.devices)),
         version=version,
         cuda=cuda,
@@ -50,12 +51,12 @@ def _versions() -> tuple[bool, str, Capability | None]:
 
 
 def _seen(device: NvidiaDevice) -> SeenDevice:
-    free_bytes, trouble = None, ""
+    free_bytes, trouble, hint = None, "", ""
     try:
         free_bytes = NvidiaProbe(device.uuid, HostProbe()).read().free_bytes
     except TwofoldError as error:
-        trouble = error.reason.text
-    return SeenDevice(device.uuid, device.name, device.capability, device.total_bytes, free_bytes, trouble)
+        trouble, hint = error.reason.text, error.reason.hint
+    return SeenDevice(device.uuid, device.name, device.capability, device.total_bytes, free_bytes, trouble, hint)
 
 
 def module_version(proc: str = "/proc") -> str:

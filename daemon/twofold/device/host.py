@@ -54,10 +54,13 @@ class HostProbe:
             used_bytes = _number(folder, "memory.current" if unified else "memory.usage_in_bytes")
             if limit_bytes is None or used_bytes is None or limit_bytes >= UNLIMITED_BYTES:
                 continue
-            # Page cache counts as used, but the kernel gives its inactive part back before it refuses anything.
-            cache = _fields(_text(os.path.join(folder, "memory.stat")))
-            cached_bytes = cache.get("inactive_file" if unified else "total_inactive_file", 0)
-            yield limit_bytes, limit_bytes - used_bytes + cached_bytes
+            # Page cache counts as used, but the kernel gives it back before it refuses anything: all that is inactive,
+            # and then what it finds to be hardly used. Half of that is left for libraries and what is being written.
+            stat = _fields(_text(os.path.join(folder, "memory.stat")))
+            inactive_bytes, active_bytes = (
+                stat.get(f"{'' if unified else 'total_'}{kind}_file", 0) for kind in ("inactive", "active")
+            )
+            yield limit_bytes, limit_bytes - used_bytes + inactive_bytes + active_bytes // 2
 
     def _cgroups(self, controller: str) -> Iterator[str]:
         """Folders of the process's cgroups that have this controller, from its own up to the root."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.core.memory import DeviceKind
+from twofold.core.memory import DeviceKind, MemoryReading
 from twofold.core.protocols import MemoryProbe
 from twofold.device.host import HostProbe
 from twofold.device.nvml import NvidiaList, NvidiaProbe, list_nvidia
@@ -26,7 +26,7 @@ class Device:
 
     `id` is "cpu" or the device's UUID ("GPU-..." or "MIG-..."), which stays the same over reboots; `alias` is "cuda:N"
     in NVML's order (by PCI bus, MIG instances counted one by one), which may differ from CUDA's own. Devices are handed
-    to workers by UUID, so that the difference never matters.
+    to workers by UUID, so that the difference never matters. Only where NVML is missing is an id "cuda:N", by CUDA.
     """
 
     id: str
@@ -36,15 +36,24 @@ class Device:
     alias: str = ""
     capability: tuple[int, int] | None = None
 
+    @property
+    def visible(self) -> str:
+        """CUDA_VISIBLE_DEVICES of a process that is to see this GPU alone."""
+        return self.id.removeprefix("cuda:")
+
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What there is; `trouble` says which NVIDIA devices are there but cannot be used, and why, `hint` what to do."""
+    """What there is; `trouble` says which NVIDIA devices are there but cannot be used, and why, `hint` what to do.
+
+    `cuda_may_work`: NVML itself is what fails, so that there may be devices which only CUDA sees.
+    """
 
     cpu: Device
     nvidia: tuple[Device, ...] = ()
     trouble: str = ""
     hint: str = ""
+    cuda_may_work: bool = False
 
 
 def take_inventory(host: HostProbe, nvidia: NvidiaList, *, on_bus: bool) -> Inventory:
@@ -58,8 +67,8 @@ def take_inventory(host: HostProbe, nvidia: NvidiaList, *, on_bus: bool) -> Inve
         for one in nvidia.devices
     )
     if not (on_bus or gpus):
-        return Inventory(cpu)
-    return Inventory(cpu, gpus, nvidia.trouble, nvidia.hint)
+        return Inventory(cpu, cuda_may_work=nvidia.cuda_may_work)
+    return Inventory(cpu, gpus, nvidia.trouble, nvidia.hint, nvidia.cuda_may_work)
 
 
 def list_devices() -> Inventory:
@@ -115,8 +124,23 @@ def _by_name(inventory: Inventory) -> dict[str, Device]:
 
 
 def memory_probe(device: Device, *, lasting: bool = False) -> MemoryProbe:
-    """The probe for the device's memory; `lasting` keeps its session with the driver: for a worker."""
+    """The probe for the device's memory; `lasting` keeps its session with the driver: for a worker.
+
+    Of a device that only CUDA knows, no other process may ask: it is taken for empty.
+    """
+    if device.id.startswith("cuda:") and not lasting:
+        return Unasked(device.total_bytes)
     return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe(), lasting=lasting)
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """See core.protocols.MemoryProbe."""
+
+    total_bytes: int
+
+    def read(self) -> MemoryReading:
+        return MemoryReading(self.total_bytes, self.total_bytes)
 
 
 def _line(folder: str, name: str) -> str:

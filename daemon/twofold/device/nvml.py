@@ -48,11 +48,15 @@ class NvidiaDevice:
 
 @dataclass(frozen=True, slots=True)
 class NvidiaList:
-    """The devices found; `trouble` says which others there are, or why there are none, and `hint` what to do."""
+    """The devices found; `trouble` says which others there are, or why there are none, and `hint` what to do.
+
+    `cuda_may_work`: NVML itself is what fails, so that there may be devices which only CUDA sees.
+    """
 
     devices: tuple[NvidiaDevice, ...] = ()
     trouble: str = ""
     hint: str = ""
+    cuda_may_work: bool = False
 
 
 def list_nvidia(host: HostProbe | None = None) -> NvidiaList:
@@ -69,7 +73,9 @@ def list_nvidia(host: HostProbe | None = None) -> NvidiaList:
     try:
         count = ask_driver("NVML", lambda: min(pynvml.nvmlDeviceGetCount(), MAX_DEVICES))
     except DeviceTrouble as error:
-        return NvidiaList() if error.fault.act is Act.ABSENT else NvidiaList((), error.reason.text, error.reason.hint)
+        if error.fault.act is Act.ABSENT:
+            return NvidiaList(cuda_may_work=True)
+        return NvidiaList((), error.reason.text, error.reason.hint, error.fault.cuda_may_work)
     for index in range(count):
 
         def describe(index: int = index, place: int = len(found) + len(troubles)) -> list[NvidiaDevice]:

@@ -22,7 +22,7 @@ from twofold.core.recipe import AUTO
 from twofold.core.settings import Settings
 from twofold.device.cost_store import record_key
 from twofold.device.host import HostProbe
-from twofold.device.inventory import Device, choose_devices, list_devices, memory_probe
+from twofold.device.inventory import Device, choose_devices, memory_probe
 from twofold.jobs.board import Board
 from twofold.jobs.database import open_engine, prepare_database
 from twofold.models.catalogue import BUILT_IN, Catalogue
@@ -32,6 +32,7 @@ from twofold.service.machine import device_lock
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import StatePaths
 from twofold.service.tile_runs import TileRuns
+from twofold.service.torch_devices import find_devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ def calibrate(
     paths.create()
     prepare_database(paths.database, time.time())
     configured = "auto" if settings.devices is None else [one.id for one in settings.devices]
-    devices = choose_devices([device] if device else configured, list_devices(), wait=False)
+    names = [device] if device else configured
+    devices = choose_devices(names, find_devices(names), wait=False)
     catalogue = open_catalogue(paths, os.path.dirname(settings.source or ""), cancelled=stop.is_set)
     cards = used_networks(settings, models, catalogue)
     engine = open_engine(paths.database)
@@ -126,7 +128,7 @@ def measure(
     sides_px = measurable_sides_px(card, device.kind, dtype, budget)
     samples: list[Sample] = []
     watch(0, len(sides_px))
-    with TileRuns(card, device.id, device.kind, HostProbe().usable_cpus(), sides_px) as runs:
+    with TileRuns(card, device, HostProbe().usable_cpus(), sides_px) as runs:
         for sample in runs.samples(stop):
             samples.append(sample)
             watch(len(samples), len(sides_px))

@@ -241,7 +241,7 @@ class Crew:
             environment = CPU_MALLOC | environment
         if post.device.kind == "cuda":
             # The worker sees this one GPU: NVML's order and CUDA's may differ, UUIDs do not.
-            environment["CUDA_VISIBLE_DEVICES"] = post.device.id
+            environment["CUDA_VISIBLE_DEVICES"] = post.device.visible
         lifeline = Lifeline()
         process = subprocess.Popen(
             [*self._machine.worker, str(lifeline.theirs)],

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from twofold.core.card import NetworkCard
 from twofold.core.protocols import Allocator, MemoryProbe
 from twofold.device.heap import HostHeap
+from twofold.device.host import HostProbe
 from twofold.device.inventory import Device, Inventory, list_devices, memory_probe
 from twofold.device.lock import DeviceLock
 from twofold.engine.cuda_allocator import CudaAllocator
+from twofold.engine.cuda_probe import CudaProbe
 from twofold.engine.factory import open_upscaler
 from twofold.raster import Upscaler
+from twofold.service.worker_probe import WorkerProbe
 
 WORKER = (sys.executable, "-m", "twofold.service.worker")
 
@@ -38,7 +41,8 @@ class Machine:
 
 
 def _probe_of_worker(device: Device) -> MemoryProbe:
-    return memory_probe(device, lasting=True)
+    probe = memory_probe(device, lasting=True)
+    return probe if device.kind == "cpu" else WorkerProbe(device.id, probe, CudaProbe(HostProbe()))
 
 
 def _allocator(device: Device) -> Allocator:

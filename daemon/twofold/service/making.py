@@ -14,6 +14,7 @@ import structlog
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
+from twofold.core.estimate import BETWEEN_PASSES_DEPTH, estimate
 from twofold.core.formats import Format, output_depth
 from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain, Pass
@@ -27,12 +28,11 @@ from twofold.imaging.resample import resample, resample_alpha
 from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Upscaler
 from twofold.service.pulse import Pulse
+from twofold.service.ram import RamGate
 from twofold.service.scratch import Stage, Stages
 from twofold.service.turn import DeviceTurn
 
 log = structlog.get_logger()
-
-BETWEEN_PASSES_DEPTH = 16
 
 UNLOGGED = frozenset({"source", "whole", "scale"})
 """Figures of a plan that the log need not say: they follow from the others."""
@@ -67,6 +67,7 @@ class Tools:
     upscaler: Callable[[NetworkCard], Upscaler]
     governor: Governor
     device: DeviceTurn
+    ram: RamGate
     pulse: Pulse
     limits: codec.Limits
     boot_id: str
@@ -122,9 +123,7 @@ class Making:
 
     def ensure(self, index: int) -> Stage:
         """The raster after `index` passes, made now where it is not there: what a dead worker finished is kept."""
-        if not self._in_hand:
-            self._in_hand = True
-            self.tools.device.take_up()
+        self._take_up()
         found = self._stages.get(index)
         if found is not None and found.complete:
             return found
@@ -133,23 +132,30 @@ class Making:
     def write(self, result_fd: int) -> None:
         """Encode the finished picture into an empty file, and read it back by another library."""
         raster, alpha = self._finished()
+        room_fd = None
         try:
             aside = self._beside()
             with self._timed("encode"):
                 name, save_as = self.work.target.name, self.work.save_as
-                self.warnings = codec.encode(raster, alpha, aside.metadata, name, save_as, result_fd)
+                room_fd, threads = self._room(raster, alpha), self.tools.limits.threads
+                self.warnings = codec.encode(
+                    raster, alpha, aside.metadata, name, save_as, result_fd, room_fd=room_fd, threads=threads
+                )
             self.tools.check()
             with self._timed("verify"):
-                codec.verify(result_fd, name, save_as, raster, alpha)
+                codec.verify(result_fd, name, save_as, raster, alpha, room_fd=room_fd, threads=threads)
         finally:
             if alpha is not None:
                 alpha.close()
+            if room_fd is not None:
+                os.close(room_fd)
 
     def close(self) -> None:
         """Let go of the memory; scratch files stay."""
         if self._in_hand:
             self._in_hand = False
             self.tools.device.put_down()
+            self.tools.ram.leave(self.work.job_id)
         self._stages.close()
         if self._aside is not None and self._aside.alpha is not None:
             self._aside.alpha.close()
@@ -160,11 +166,31 @@ class Making:
         self.close()
         self._stages.remove()
 
+    def _take_up(self) -> None:
+        """Wait for main memory, where the picture is not in hand yet."""
+        if self._in_hand:
+            return
+        work, plans = self.work, self.forecast()
+        held = estimate(work.header, work.chain, plans, work.target)
+        spilled = estimate(work.header, work.chain, plans, work.target, "scratch")
+        stages = self._stages
+        stages.rasters = self.tools.ram.enter(work.job_id, held, spilled, lambda: stages.memory_bytes, self.tools.check)
+        self._in_hand = True
+        self.tools.device.take_up()
+
     def _decode(self) -> Stage:
         with self._timed("decode"):
             source = os.open(self.work.source, os.O_RDONLY | os.O_CLOEXEC)
+            files = [self._stages.spare_fd(), self._stages.spare_fd() if self.work.header.alpha else None]
             try:
-                decoded = codec.decode(source, self.work.header, self.tools.limits)
+                decoded = codec.decode(
+                    source, self.work.header, self.tools.limits, raster_fd=files[0], alpha_fd=files[1]
+                )
+            except BaseException:
+                for fd in files:
+                    if fd is not None:
+                        os.close(fd)
+                raise
             finally:
                 os.close(source)
         self.tools.check()
@@ -255,16 +281,25 @@ class Making:
     def _finished(self) -> tuple[SharedRaster, SharedRaster | None]:
         """The picture in its final size and depth, alpha apart; the alpha is the caller's to close."""
         chain = self.work.chain
-        stage = self.ensure(len(chain.passes))
+        stage = self._stages.get(len(chain.passes) + 1) or self.ensure(len(chain.passes))
         aside = self._beside()
         depth = output_depth(self.work.header, self.work.target)
         with self._timed("finish"):
-            if chain.resampled or stage.raster.depth != depth:
-                shared = SharedRaster.copy_of(resample(stage.array, chain.final, depth))
-                stage = self._stages.adopt(len(chain.passes), shared)
+            if stage.raster.size != chain.final or stage.raster.depth != depth:
+                exact = self._stages.spare(chain.final, stage.raster.channels, depth)
+                resample(stage.array, chain.final, depth, out=exact.array())
+                if not stage.durable:  # else it lies on scratch, should this process be killed
+                    self._stages.drop(stage.index)
+                stage = self._stages.adopt(len(chain.passes) + 1, exact)
             if aside.alpha is None:
                 return stage.raster, None
-            return stage.raster, SharedRaster.copy_of(resample_alpha(aside.alpha.array(), chain.final, depth))
+            alpha = self._stages.spare(chain.final, 1, depth)
+            resample_alpha(aside.alpha.array(), chain.final, depth, out=alpha.array())
+            return stage.raster, alpha
+
+    def _room(self, raster: SharedRaster, alpha: SharedRaster | None) -> int | None:
+        """A scratch file for codecs to hold the whole result in once more; None where memory does."""
+        return self._stages.spare_fd(codec.room_bytes(raster, alpha))
 
     def _depth(self, index: int) -> int:
         """Bits per sample after `index` passes: 16 between passes, and the result's own where nothing follows."""

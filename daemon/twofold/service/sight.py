@@ -13,6 +13,7 @@ from twofold.core.memory import MemoryReading
 from twofold.core.protocols import MemoryProbe
 from twofold.core.settings import Settings
 from twofold.device.inventory import Device, Inventory, choose_devices, missing_devices
+from twofold.service.torch_devices import find_devices
 
 log = structlog.get_logger()
 
@@ -95,6 +96,7 @@ class Roster:
         self._wait = settings.on_no_device == "wait" and not drain
         self._inventory = inventory
         self._clock = clock
+        self._looked = False
         self._told = ""
         self._look_at_s: float | None = None
 
@@ -105,7 +107,9 @@ class Roster:
 
     def choose(self) -> tuple[Device, ...]:
         """The devices there are, now. Raises TwofoldError(NO_DEVICE) where there is none and nobody waits."""
-        inventory = self._inventory()
+        # torch is asked once: what it does not see at the start takes a person, who starts the service again.
+        inventory = self._inventory() if self._looked else find_devices(self._wanted, self._inventory)
+        self._looked = True
         try:
             chosen = choose_devices(self._wanted, inventory, wait=self._wait)
         except TwofoldError as error:

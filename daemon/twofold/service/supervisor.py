@@ -334,6 +334,7 @@ class Supervisor:
             log_json=self._log_json,
             log_level=self._log_level,
             watchdog_s=self._heartbeat.pace.interval_s,
+            workers=max(1, len(self._crew.devices)),
         )
 
     def _clear_away(self) -> None:

@@ -20,6 +20,7 @@ from twofold.service.machine import Equipment
 from twofold.service.making import Tools
 from twofold.service.probing import codec_limits
 from twofold.service.pulse import Pulse
+from twofold.service.ram import Leftover, RamGate
 from twofold.service.scratch import boot_id
 from twofold.service.turn import DeviceTurn
 
@@ -50,6 +51,7 @@ class LoadedNetworks:
 def open_tools(
     device: Device,
     policy: MemoryPolicy,
+    ram: MemoryPolicy,
     limits: Limits,
     catalogue: Catalogue,
     costs: CostStore,
@@ -59,15 +61,19 @@ def open_tools(
 ) -> Tools:
     """Nothing is loaded before the first pass. `check` raises Interrupted where the work should end.
 
+    `policy` is for the device, `ram` for main memory, which pictures take and on the processor tiles too.
     `pulse` is the device's; without one, nobody looks. `equipment` defaults to the real device's.
     """
     equipment = equipment or Equipment()
     pulse = pulse or Pulse("device", BATCH_BUDGET_S, time.monotonic)
     pulse.rest()
-    loaded, allocator = LoadedNetworks(device.id, equipment), equipment.allocator(device)
+    loaded = LoadedNetworks(device.id, equipment)
+    probe, allocator = equipment.probe(device), equipment.allocator(device)
+    gate = RamGate(probe if device.kind == "cpu" else HostProbe(), ram)
+    leftover = Leftover(probe, allocator, gate.claims)
     governor = DeviceGovernor(
-        equipment.probe(device),
-        allocator,
+        leftover if device.kind == "cpu" else probe,
+        leftover if device.kind == "cpu" else allocator,
         policy,
         kind=device.kind,
         device=device.id,
@@ -80,6 +86,7 @@ def open_tools(
         upscaler=loaded.open,
         governor=governor,
         device=DeviceTurn(on_idle=allocator.release),  # between jobs others may want what is only cached
+        ram=gate,
         pulse=pulse,
         limits=codec_limits(limits),
         boot_id=boot_id(),

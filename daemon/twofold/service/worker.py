@@ -33,7 +33,6 @@ from twofold.service.networks import open_catalogue
 from twofold.service.order import WorkerOrder
 from twofold.service.paths import StatePaths
 from twofold.service.pulse import Pulse
-from twofold.service.ram import RamGate
 from twofold.service.tools import BATCH_BUDGET_S, open_tools
 from twofold.telemetry.logs import configure
 
@@ -99,8 +98,8 @@ def _handler(
 
     device = Device(order.device_id, order.device_kind, "", 0, capability=order.capability)
     catalogue, costs = open_catalogue(paths, order.config_dir), open_costs(paths, device)
-    tools = open_tools(device, order.policy, order.limits, catalogue, costs, check, pulse, equipment)
-    return Handler(ledger, board, paths, order.outboxes, order.limits, tools, RamGate(order.ram_bytes))
+    tools = open_tools(device, order.policy, order.ram, order.limits, catalogue, costs, check, pulse, equipment)
+    return Handler(ledger, board, paths, order.outboxes, order.limits, tools)
 
 
 def _ended(paths: StatePaths, job: Job, outcome: Outcome, error: BaseException) -> None:

@@ -112,6 +112,9 @@ EVENTS: dict[str, Event] = {
         (*JOB, "what", *REASON),
     ),
     # passes
+    "picture.waiting": Event(
+        "info", "A picture waits for main memory that pictures in hand were promised.", ("job", "ram_bytes", "beside")
+    ),
     "pass.planned": Event(
         "info",
         "How a pass will run, with every number and the reason.",
@@ -144,6 +147,9 @@ EVENTS: dict[str, Event] = {
         "warning", "Another Twofold is using a device; it is waited for.", ("device", "text", "hint")
     ),
     "device.recovered": Event("info", "A device that had failed answers again.", ("device",)),
+    "nvml.replaced": Event(
+        "warning", "NVML does not tell the memory of a worker's device; CUDA is asked.", ("device", "text", "hint")
+    ),
     "network.loaded": Event("info", "A worker loaded a network.", ("model", "device", "seconds")),
     # metrics
     "metrics.served": Event("info", "Prometheus can ask for metrics at this address.", ("address",)),
