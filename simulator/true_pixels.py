@@ -37,6 +37,7 @@ class TruePixels:
         self._allocator = allocator
         self._gpu = gpu
         self._broken = False
+        torch.set_num_threads(1)  # one sum order, and many small convolutions lose more by sharing than they gain
         network = _network(card)
         charged = replace(network, forward=self._charging(network))
         self._pixels = TorchUpscaler(card, charged, torch.device("cpu"), "float32")
