@@ -20,7 +20,7 @@ from twofold.core.memory import MemoryReading
 SUFFIX = ".gpu"
 NEVER = 2**62
 HALT_POLL_S = 0.002
-MAX_HALT_S = 60.0
+MAX_HALT_S = 120.0
 """A test that halted the device and died does not hold a worker for ever."""
 
 

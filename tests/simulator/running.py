@@ -26,7 +26,7 @@ from twofold.models.catalogue import MEASURED_BY
 GIB = 1 << 30
 MIB = 1 << 20
 
-HALT_TIMEOUT_S = 60.0
+HALT_TIMEOUT_S = 100.0
 
 BYTES_PER_PX = 180_000.0
 """A hundred times what such networks take: pictures of a few thousand pixels then fill a GPU of 8 GB."""
