@@ -14,10 +14,21 @@ from twofold.config.schema import (
     OriginalsSection,
     RecipeSection,
     VramSection,
+    YieldSection,
 )
 from twofold.core.memory import MemoryPolicy
+from twofold.core.neighbours import YieldRule
 from twofold.core.recipe import Recipe, SaveAs, Target, TargetSide
-from twofold.core.settings import DeviceSettings, Hooks, InboxSettings, Limits, MetricsSettings, Originals, Settings
+from twofold.core.settings import (
+    DeviceSettings,
+    Hooks,
+    InboxSettings,
+    Limits,
+    MetricsSettings,
+    Originals,
+    Settings,
+    YieldSettings,
+)
 
 DEFAULT_RECIPE = Recipe("default")
 SIDES: tuple[TargetSide, ...] = ("long_side", "short_side", "width", "height", "megapixels")
@@ -43,6 +54,7 @@ def to_settings(config: Config, source: str | None, surroundings: Surroundings) 
         on_no_device=config.on_no_device,
         idle_exit_s=config.idle_exit,
         vram=_policy(config.vram),
+        yield_to=_yield_to(config.yield_to),
         ram_use_at_most=config.ram.use_at_most,
         limits=Limits(config.limits.input_megapixels, config.limits.output_megapixels, config.limits.decode_time),
         metrics=_metrics(config.metrics, folder, surroundings.home),
@@ -59,6 +71,12 @@ def _metrics(section: MetricsSection, folder: str, home: str) -> MetricsSettings
 
 def _policy(vram: VramSection) -> MemoryPolicy:
     return MemoryPolicy(vram.keep_free, vram.use_at_most)
+
+
+def _yield_to(section: YieldSection) -> YieldSettings:
+    busy = section.any_other.utilisation
+    rule = YieldRule(frozenset(section.processes), section.any_other.memory, None if busy is None else int(busy * 100))
+    return YieldSettings(rule, section.action, section.come_back_after)
 
 
 def _devices(config: Config) -> tuple[DeviceSettings, ...] | None:

@@ -23,10 +23,11 @@ from twofold.config.values import (
     Path,
     Scale,
     Share,
+    Size,
     Text,
 )
 from twofold.core.recipe import Larger, OnExists, Remainder, SaveFormat
-from twofold.core.settings import Existing, FailureNotes, OnNoDevice, OnRecipeChange, Order, Unprocessed
+from twofold.core.settings import Existing, FailureNotes, OnNoDevice, OnRecipeChange, Order, Unprocessed, YieldAction
 
 MAX_ENTRIES = 256  # of inboxes, recipes, devices, ignore rules
 MAX_PRIORITY = 1000
@@ -69,6 +70,32 @@ class RamSection(Section):
         "50%",
         "What all processes together may use at most, in percent of the machine's or the cgroup's total.",
     )
+
+
+class AnyOtherSection(Section):
+    """Programs that are yielded to by what they take of a device."""
+
+    memory: Size | None = _key(None, "More than so much of the device's memory, such as 500MiB.")
+    utilisation: Share | None = _key(None, "More than this share of the device's time, such as 30%.")
+
+
+class YieldSection(Section):
+    """Whom Twofold leaves a device to; nobody unless processes or any_other name somebody."""
+
+    processes: Annotated[list[Text], Field(max_length=MAX_ENTRIES)] = _key(
+        [], "Programs by name, such as [blender]: while one of them is on the device (on a processor: runs at all)."
+    )
+    any_other: AnyOtherSection = _key(
+        {},
+        "Any other program that takes more than this of a GPU: {memory: 500MiB, utilisation: 30%}, or one of the two. "
+        "Another Twofold is not meant.",
+    )
+    action: YieldAction = _key(
+        "leave",
+        "leave (the worker ends within 5 s, which frees all its memory) | pause (it stays, and runs nothing) | shrink "
+        "(it goes on with the smallest tiles).",
+    )
+    come_back_after: Duration = _key("30s", "How long they must be gone before work goes on as usual.")
 
 
 class DeviceSection(Section):
@@ -258,6 +285,7 @@ class Config(Section):
     )
     idle_exit: Duration = _key("60s", "An idle worker ends after this time, and frees all device memory.")
     vram: VramSection = _key({}, "How much of a device's memory may be used.")
+    yield_to: YieldSection = _key({}, "Whom to leave a device to while they use it.")
     ram: RamSection = _key({}, "How much main memory may be used.")
     limits: LimitsSection = _key({}, "What a picture may ask for.")
     metrics: MetricsSection = _key({}, "Metrics for Prometheus; docs/metrics.md lists them.")

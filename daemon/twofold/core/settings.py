@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from twofold.core.memory import DeviceKind, MemoryPolicy
+from twofold.core.neighbours import YieldRule
 from twofold.core.recipe import OnExists, Recipe
 
 OnNoDevice = Literal["wait", "exit"]
@@ -16,6 +17,7 @@ Existing = Literal["auto", "process", "hold", "ignore"]
 Order = Literal["newest", "oldest", "smallest", "name"]
 FailureNotes = Literal["auto", "always", "never"]
 Unprocessed = Literal["leave", "copy"]
+YieldAction = Literal["leave", "pause", "shrink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,15 @@ class DeviceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class YieldSettings:
+    """To whom a device is left, how, and how long they must be gone before work goes on there."""
+
+    rule: YieldRule = field(default_factory=YieldRule)
+    action: YieldAction = "leave"
+    come_back_after_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class InboxSettings:
     """One watched folder. `path` and `outbox` are absolute, and bytes as every name below them.
 
@@ -112,6 +123,7 @@ class Settings:
     on_no_device: OnNoDevice = "wait"
     idle_exit_s: float = 60.0
     vram: MemoryPolicy = field(default_factory=MemoryPolicy)
+    yield_to: YieldSettings = field(default_factory=YieldSettings)
     ram_use_at_most: Fraction = Fraction(1, 2)
     limits: Limits = field(default_factory=Limits)
     on_recipe_change: OnRecipeChange = "keep"

@@ -13,7 +13,7 @@ import structlog
 
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
-from twofold.core.errors import TwofoldError
+from twofold.core.errors import DeviceFault, TwofoldError
 from twofold.core.estimate import BETWEEN_PASSES_DEPTH, estimate
 from twofold.core.formats import Format, output_depth
 from twofold.core.pass_plan import PassPlan
@@ -58,7 +58,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What making needs from the rest; `check` raises where the work should end here.
+    """What making needs from the rest; `check` raises where the work should end here, `heed` waits where it should
+    rest; `fault_of` knows the errors after which the device is of no use to this process.
 
     `pulse` proves the device's progress while a pass holds `device`: only there can it hang without a deadline.
     """
@@ -72,6 +73,8 @@ class Tools:
     limits: codec.Limits
     boot_id: str
     check: Callable[[], None]
+    heed: Callable[[], None] = lambda: None
+    fault_of: Callable[[BaseException], DeviceFault | None] = lambda error: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +216,7 @@ class Making:
         source = self.ensure(index)
         with self.tools.device.held() as starved_s, self.tools.pulse.at_work(), self._timed("passes"):
             self._add("starved", starved_s)
+            self._next_batch()  # a network that is loaded takes of the device as well
             upscaler = self.tools.upscaler(card)
             stage, plan, first = self._resumed(index, self.tools.governor.plan(card, step.source))
             self._say_planned(index, step, plan, first)
@@ -263,6 +267,7 @@ class Making:
 
     def _next_batch(self) -> None:
         self.tools.pulse.beat()
+        self.tools.heed()
         self.tools.check()
 
     def _resumed(self, index: int, plan: PassPlan) -> tuple[Stage, PassPlan, int]:
