@@ -14,6 +14,7 @@ from simulator.shared_gpu import SUFFIX, SharedGpu
 from simulator.upscaler import SimulatedUpscaler
 from twofold.core.card import NetworkCard
 from twofold.core.memory import AllocatorFigures
+from twofold.core.neighbours import Neighbours
 from twofold.device.inventory import Device, Inventory
 from twofold.raster import Upscaler
 from twofold.service.machine import Equipment, Machine
@@ -27,7 +28,9 @@ def machine_of(folder: str) -> Machine:
     return Machine(
         inventory=gpus.inventory,
         probe=gpus.open,
+        neighbours=Others,
         worker=(sys.executable, "-m", "simulator.worker", folder),
+        lock=lambda device: None,  # tests beside each other have GPUs of the same names
     )
 
 
@@ -43,6 +46,16 @@ def equipment_of(folder: str) -> Equipment:
         return allocators[device_id].load(card)
 
     return Equipment(probe=gpus.open, allocator=allocator, upscaler=upscaler)
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """A NeighbourProbe (core.protocols) that knows of nobody: what a neighbour holds shows in free memory alone."""
+
+    device: Device
+
+    def read(self) -> Neighbours:
+        return Neighbours()
 
 
 class SharedAllocator:

@@ -31,7 +31,7 @@ class State(ctypes.Structure):
     segment taken by us has left free (a test sets it anew). `loads` of networks and `batches` were begun, and `refused`
     of these found no memory. With load `halt_at_load` (from 1), and at the end of batch `halt_at`, the device stands
     still (`halted`) until a later number stands there. Batch `fault_at` and all later ones of the same process end in a
-    fault of the device; `refuse_at` alone finds no memory.
+    fault of the device; `refuse_at` alone finds no memory. A `lost` device answers nobody.
     The last five are the network's true cost here (see networks.TrueCost).
     """
 

@@ -19,6 +19,7 @@ from twofold.engine.load import Network, load_network, read_verified
 from twofold.engine.torch_backend import TorchUpscaler
 
 FAULT = "CUDA error: an illegal memory access was encountered"
+LOST = "CUDA error: GPU is lost"
 
 
 class TruePixels:
@@ -58,6 +59,8 @@ class TruePixels:
     def _charging(self, network: Network) -> Callable[[nn.Module, Tensor], Tensor]:
         def forward(module: nn.Module, batch: Tensor) -> Tensor:
             number, now = self._gpu.begin_batch(), self._gpu.now
+            if now.lost:
+                raise RuntimeError(LOST)
             self._broken |= number == now.fault_at
             if self._broken:  # every later call in the process fails as well
                 raise RuntimeError(FAULT)
