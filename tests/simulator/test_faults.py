@@ -47,6 +47,7 @@ def test_a_fault_ends_the_worker_and_the_job_goes_on_at_its_band(tmp_path: Path)
         assert one.service.left_over() == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_two_gpus_share_the_work_and_one_ends_it_when_the_other_is_lost(tmp_path: Path) -> None:
     card = tiny_network(tmp_path)

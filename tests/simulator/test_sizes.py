@@ -26,6 +26,7 @@ AT_A_TIME = 2  # jobs of one worker
 TIMEOUT_S = 90
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_photos_go_through_gpus_of_every_size(tmp_path: Path) -> None:
     """All four at once, each held still until it has its share of the photos."""
