@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageDraw
 
 from twofold.imaging import decode, encode, verify
+from twofold.imaging.change import PLAIN_WISHES, Wishes
 from twofold.imaging.codec import Decoded
 from twofold.imaging.inspection import inspect
 from twofold.imaging.metadata import Metadata
@@ -19,6 +20,7 @@ from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Samples
 
 WIDTH, HEIGHT = 37, 23
+NO_WISHES = PLAIN_WISHES
 
 ICC_RGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ICC_GREY = ICC_RGB[:16] + b"GRAY" + ICC_RGB[20:]  # enough of a grey profile to be carried
@@ -69,12 +71,19 @@ def encoded(
     alpha: SharedRaster | None,
     metadata: Metadata,
     quality: int = 95,
+    wishes: Wishes = NO_WISHES,
     room_fd: int | None = None,
 ) -> tuple[bytes, list[str]]:
     """The file and its warnings, encoded in this process."""
     result = memory_file(b"")
-    request = {"format": format_, "quality": quality, "result": result, "metadata": metadata.to_json()}
-    request |= {"room": room_fd}
+    request = {
+        "format": format_,
+        "quality": quality,
+        "wishes": wishes.to_json(),
+        "result": result,
+        "metadata": metadata.to_json(),
+        "room": room_fd,
+    }
     planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
     warnings = encode.operate(request | planes)["warnings"]
     data = contents(result)

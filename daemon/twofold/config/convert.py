@@ -112,6 +112,8 @@ def _recipe(name: str, section: RecipeSection) -> Recipe:
         before=tuple(section.before),
         after=tuple(section.after),
         save_as=SaveAs(section.save_as.format, section.save_as.quality),
+        strip=section.strip,
+        dpi=section.dpi,
     )
 
 
@@ -129,7 +131,10 @@ def _inbox(name: str, section: InboxSection, recipe: str, folder: str, home: str
         originals=_originals(section.originals, folder, home),
         failure_notes=section.failure_notes,
         unprocessed=section.unprocessed,
+        own_results=section.own_results,
+        companions=section.companions,
         on_exists=section.on_exists,
+        result_name=section.result_name,
         outbox_keep_free_bytes=section.outbox_keep_free,
         ignore=tuple(section.ignore),
     )

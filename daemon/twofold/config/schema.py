@@ -24,10 +24,22 @@ from twofold.config.values import (
     Scale,
     Share,
     Size,
+    Template,
     Text,
 )
-from twofold.core.recipe import Larger, OnExists, Remainder, SaveFormat
-from twofold.core.settings import Existing, FailureNotes, OnNoDevice, OnRecipeChange, Order, Unprocessed, YieldAction
+from twofold.core.recipe import Dpi, Larger, OnExists, Remainder, SaveFormat, Strip
+from twofold.core.settings import (
+    Companions,
+    Existing,
+    FailureNotes,
+    OnNoDevice,
+    OnRecipeChange,
+    Order,
+    OwnResults,
+    Unprocessed,
+    YieldAction,
+)
+from twofold.core.template import PLAIN
 
 MAX_ENTRIES = 256  # of inboxes, recipes, devices, ignore rules
 MAX_PRIORITY = 1000
@@ -173,6 +185,12 @@ class RecipeSection(Section):
     before: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run before the first pass.")
     after: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run after the last pass.")
     save_as: SaveAsSection = _key({}, "How results are written.")
+    strip: Strip = _key(
+        "none",
+        "Which metadata is left out: none | gps (coordinates, in EXIF and XMP) | all (everything but colour, "
+        "resolution, and the note of how the result was made).",
+    )
+    dpi: Dpi = _key("keep", "The resolution for prints: keep (prints become larger) | scale (they keep their size)")
 
 
 class OriginalsSection(Section):
@@ -243,8 +261,22 @@ class InboxSection(Section):
     )
     unprocessed: Unprocessed = _key(
         "leave",
-        "What becomes of pictures that were skipped (animated, already large): leave | copy, which puts a copy into "
-        "the outbox.",
+        "What becomes of pictures that were skipped (animated, already large, results of Twofold): leave | copy, "
+        "which puts a copy into the outbox.",
+    )
+    own_results: OwnResults = _key(
+        "skip",
+        "What to do with a picture that Twofold has made, under whatever name it comes back: skip | process",
+    )
+    result_name: Template = _key(
+        PLAIN,
+        "The names of results, by their fields: {stem} {ext} {factor} {width} {height} {models} {date} (the day the "
+        "picture was taken), such as '{date} {stem}-{factor}x'. The extension is put behind by itself.",
+    )
+    companions: Companions = _key(
+        "ignore",
+        "What becomes of sidecars, NAME.xmp and NAME.aae: ignore | copy, which puts those that lie beside a picture "
+        "beside its result, their XMP corrected like the picture's own.",
     )
     on_exists: OnExists = _key(
         "overwrite_own",

@@ -106,6 +106,11 @@ class Code(StrEnum):
         "Rename it, or set on_exists: suffix.",
     )
 
+    OWN_RESULT = (
+        "own_result",
+        "The picture is a result of Twofold already, as its own history says.",
+        "Set own_results: process in the inbox if results should be enlarged again.",
+    )
     EXISTING = (
         "existing",
         "The file lay in the folder before it was watched, and the inbox says existing: ignore.",

@@ -12,6 +12,8 @@ Larger = Literal["skip", "copy", "shrink"]
 Remainder = Literal["auto", "pass", "resample"]
 TargetSide = Literal["long_side", "short_side", "width", "height", "megapixels"]
 SaveFormat = Literal["keep", "jpeg", "png", "webp", "tiff", "avif", "jxl"]
+Strip = Literal["none", "gps", "all"]
+Dpi = Literal["keep", "scale"]
 AUTO = "auto"
 """In the place of a network's name: the built-in one that fits the picture."""
 
@@ -38,7 +40,8 @@ class SaveAs:
 class Recipe:
     """A recipe: exactly one of `scale` (> 1) and `target`.
 
-    `models` names one network per pass, the last repeats; `before` and `after` name 1x networks.
+    `models` names one network per pass, the last repeats; `before` and `after` name 1x networks. `strip` says what
+    metadata is left out; `dpi` keeps the resolution of prints, or scales it so that prints keep their size.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Recipe:
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     save_as: SaveAs = field(default_factory=SaveAs)
+    strip: Strip = "none"
+    dpi: Dpi = "keep"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `recipe_from_json` reads back; fractions are written as "p/q"."""
@@ -63,8 +68,16 @@ class Recipe:
 
     def digest(self) -> str:
         """sha256 (hex) of everything that changes pixels or files; the recipe's name does not."""
-        data = {key: value for key, value in self.to_json().items() if key != "name"}
+        data = self.to_json()
+        del data["name"]
+        for key, default in _YOUNGER_KEYS.items():
+            if data[key] == default:
+                del data[key]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+# Keys that recipes of earlier versions had not: at their defaults they make no other recipe of an old one.
+_YOUNGER_KEYS = {"strip": "none", "dpi": "keep"}
 
 
 def recipe_from_json(data: dict[str, Any]) -> Recipe:
@@ -80,4 +93,5 @@ def recipe_from_json(data: dict[str, Any]) -> Recipe:
         before=tuple(data["before"]),
         after=tuple(data["after"]),
         save_as=SaveAs(**data["save_as"]),
+        **{key: data.get(key, default) for key, default in _YOUNGER_KEYS.items()},
     )

@@ -17,6 +17,8 @@ Existing = Literal["auto", "process", "hold", "ignore"]
 Order = Literal["newest", "oldest", "smallest", "name"]
 FailureNotes = Literal["auto", "always", "never"]
 Unprocessed = Literal["leave", "copy"]
+Companions = Literal["ignore", "copy"]
+OwnResults = Literal["skip", "process"]
 YieldAction = Literal["leave", "pause", "shrink"]
 
 
@@ -101,7 +103,10 @@ class InboxSettings:
     originals: Originals = field(default_factory=Originals)
     failure_notes: FailureNotes = "auto"
     unprocessed: Unprocessed = "leave"
+    own_results: OwnResults = "skip"
+    companions: Companions = "ignore"
     on_exists: OnExists = "overwrite_own"
+    result_name: str = "{stem}"
     outbox_keep_free_bytes: int | None = None
     ignore: tuple[str, ...] = ()
 

@@ -20,6 +20,7 @@ from twofold.core.errors import TwofoldError
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import SaveAs
 from twofold.imaging import protocol
+from twofold.imaging.change import PLAIN_WISHES, Change, Wishes
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.shared_raster import SharedRaster
 
@@ -128,6 +129,7 @@ def encode(
     format_: str,
     save_as: SaveAs,
     result_fd: int,
+    wishes: Wishes = PLAIN_WISHES,
     *,
     room_fd: int | None = None,
     threads: int = protocol.CODEC_THREADS,
@@ -146,6 +148,7 @@ def encode(
             "metadata": metadata.to_json(),
             "format": format_,
             "quality": save_as.quality,
+            "wishes": wishes.to_json(),
             "result": result_fd,
             "room": room_fd,
         },
@@ -195,6 +198,26 @@ def verify(
 def room_bytes(raster: SharedRaster, alpha: SharedRaster | None) -> int:
     """How large the scratch file of `encode` and `verify` is: the picture once more; formats without grey hold RGB."""
     return raster.size.pixels * (_RGB + (alpha is not None)) * (raster.depth // 8)
+
+
+def correct_sidecar(source_fd: int, result_fd: int, change: Change) -> None:
+    """Write an XMP file as it has to be beside the result of `change`. Raises TwofoldError(DAMAGED, CODEC_FAILED)."""
+    source_bytes = _regular_bytes(source_fd)
+    _ask(
+        {
+            "operation": "sidecar",
+            "source": source_fd,
+            "result": result_fd,
+            "before": list(change.before),
+            "after": list(change.after),
+            "orientation": change.orientation,
+            "wishes": change.wishes.to_json(),
+        },
+        (source_fd, result_fd),
+        source_bytes=source_bytes,
+        deadline_s=PROBE_S,
+        written_bytes=2 * source_bytes + HEADROOM_BYTES,
+    )
 
 
 def _ask(

@@ -22,13 +22,15 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     coverage = SharedRaster.from_json(request["alpha"]).array() if request["alpha"] else None
     data = open_bytes(request["source"])
     inspection = inspect(data)
-    if replace(inspection.header, signals=header.signals) != header:
+    # Of these, headers that were read by an earlier version say nothing.
+    found = replace(inspection.header, signals=header.signals, own=header.own, taken=header.taken)
+    if found != header:
         raise damaged("it is not the file that was probed")
     decode_into(data, header, raster, coverage)
     opaque = coverage is None or transparency.is_opaque(coverage)
     if coverage is not None and not opaque:
         transparency.dilate_colours(raster, coverage)
-    metadata = inspection.metadata.to_json()
+    metadata = replace(inspection.metadata, size=header.size, orientation=header.orientation).to_json()
     if header.mode in ("CMYK", "LAB"):
         metadata["icc"] = None  # its colours were transformed to sRGB
     return {"metadata": metadata, "opaque": opaque}

@@ -23,7 +23,7 @@ from twofold.jobs.board import Board
 from twofold.jobs.ledger import Ledger
 from twofold.service.admission import remove_quietly
 from twofold.service.leaving import Leaving
-from twofold.service.making import Making, Progress, Tools, Work
+from twofold.service.making import Making, Progress, Tools, Work, wishes_for
 from twofold.service.order import Outbox as OutboxOrder
 from twofold.service.paths import StatePaths
 
@@ -208,7 +208,8 @@ class Handler:
         self._check_copy(job, copy)
         target = check_output(picture.chain, picture.header, job.recipe.save_as, self.limits)
         folder = os.path.join(self.paths.scratch, job.id)
-        return Work(job.id, copy, picture.header, picture.chain, target, job.recipe.save_as, folder)
+        wishes = wishes_for(job.recipe, picture.chain, job.sha256 or "")
+        return Work(job.id, copy, picture.header, picture.chain, target, job.recipe.save_as, folder, wishes)
 
     def _check_copy(self, job: Job, copy: str) -> None:
         """The spooled copy is never fsynced: after a power cut it may be gone or hold zeros."""

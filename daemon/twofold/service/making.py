@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from twofold import __version__
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import DeviceFault, TwofoldError
@@ -20,9 +21,11 @@ from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain, Pass
 from twofold.core.picture import PictureHeader
 from twofold.core.protocols import Governor
-from twofold.core.recipe import SaveAs
+from twofold.core.provenance import provenance_of
+from twofold.core.recipe import Recipe, SaveAs
 from twofold.engine.run import Watch, run_pass
 from twofold.imaging import codec
+from twofold.imaging.change import Wishes
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.resample import resample, resample_alpha
 from twofold.imaging.shared_raster import SharedRaster
@@ -54,6 +57,12 @@ class Work:
     target: Format
     save_as: SaveAs
     folder: str
+    wishes: Wishes = field(default_factory=Wishes)
+
+
+def wishes_for(recipe: Recipe, chain: Chain, source_sha256: str) -> Wishes:
+    """What a result's metadata is to be: the recipe's wishes, and the note of how it was made."""
+    return Wishes(recipe.strip, recipe.dpi, provenance_of(chain, source_sha256, __version__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +151,15 @@ class Making:
                 name, save_as = self.work.target.name, self.work.save_as
                 room_fd, threads = self._room(raster, alpha), self.tools.limits.threads
                 self.warnings = codec.encode(
-                    raster, alpha, aside.metadata, name, save_as, result_fd, room_fd=room_fd, threads=threads
+                    raster,
+                    alpha,
+                    aside.metadata,
+                    name,
+                    save_as,
+                    result_fd,
+                    self.work.wishes,
+                    room_fd=room_fd,
+                    threads=threads,
                 )
             self.tools.check()
             with self._timed("verify"):

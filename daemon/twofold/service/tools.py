@@ -77,7 +77,7 @@ def open_tools(
     pulse.rest()
     loaded = LoadedNetworks(device.id, equipment)
     probe, allocator = equipment.probe(device), equipment.allocator(device)
-    gate = RamGate(probe if device.kind == "cpu" else HostProbe(), ram)
+    gate = RamGate(probe, ram, allocator) if device.kind == "cpu" else RamGate(HostProbe(), ram)
     leftover = Leftover(probe, allocator, gate.claims)
     governor = DeviceGovernor(
         leftover if device.kind == "cpu" else probe,

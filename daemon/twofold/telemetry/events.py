@@ -100,6 +100,7 @@ EVENTS: dict[str, Event] = {
         "warning", "An original that a kill had left under a hidden name has its own name again.", JOB
     ),
     "file.copied": Event("info", "A skipped picture was copied into the outbox as it is.", (*JOB, "output")),
+    "companion.copied": Event("info", "A sidecar was put beside a result.", (*JOB, "output")),
     "note.written": Event("info", "A failure note was written beside the results.", (*JOB, "note")),
     "note.removed": Event("info", "A failure note was removed: the file does not stand as failed any more.", ("note",)),
     "hook.completed": Event("info", "A hook ended well.", ("hook", "job", "seconds")),
