@@ -9,7 +9,7 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from itertools import count
 
-from simulator.device import SimulatedDevice
+from simulator.device import Memory
 from twofold.core.memory import AllocatorFigures
 
 MIB = 1 << 20
@@ -68,7 +68,7 @@ class CachingAllocator:
     `peak_allocated_bytes` and `peak_reserved_bytes` are the most there were since `reset_peaks`.
     """
 
-    def __init__(self, device: SimulatedDevice) -> None:
+    def __init__(self, device: Memory) -> None:
         self._device = device
         self._pools = {True: _Pool(), False: _Pool()}
         self._numbers = count()

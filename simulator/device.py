@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from simulator.neighbours import Neighbour
 from twofold.core.memory import MemoryReading
@@ -12,6 +13,18 @@ CONTEXT_BYTES = 300 * MIB
 """What a CUDA context takes with lazy loading (facts: about 290 MB); gone only with its process."""
 SPILL_SLOWDOWN = 10.0
 """How much slower work is while a WDDM-like driver keeps some of it in the machine's own memory."""
+
+
+class Memory(Protocol):
+    """What an allocator takes its segments from."""
+
+    @property
+    def slowdown(self) -> float:
+        """By how much work takes longer now; usually 1."""
+
+    def take(self, size_bytes: int) -> bool: ...
+
+    def give(self, size_bytes: int) -> None: ...
 
 
 class SimulatedDevice:

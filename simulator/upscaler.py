@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from simulator.allocator import Block, CachingAllocator
-from simulator.clock import VirtualClock
-from simulator.device import SimulatedDevice
+from simulator.clock import Clock
+from simulator.device import Memory
 from simulator.networks import SPIKE, SPIKE_RATE, TIME_NOISE, TrueCost
 from twofold.core.card import NetworkCard
 
@@ -26,9 +26,9 @@ class SimulatedUpscaler:
         self,
         card: NetworkCard,
         cost: TrueCost,
-        device: SimulatedDevice,
+        device: Memory,
         allocator: CachingAllocator,
-        clock: VirtualClock,
+        clock: Clock,
         *,
         seed: int,
     ) -> None:

@@ -277,6 +277,16 @@ def test_a_retry_of_the_allocator_is_a_warning() -> None:
     assert governor.steer(CARD, smaller, done_px=0) is smaller, "the same retry warns once"
 
 
+def test_the_retry_before_an_out_of_memory_is_no_second_warning() -> None:
+    device = Device(20 * GIB)
+    governor = device.governor()
+    plan = grown(device, governor)
+    device.held = replace(device.held, retries=1)  # the allocator flushes, tries again, and only then gives up
+    smaller = governor.replan(CARD, plan)
+    device.now_s += 1
+    assert governor.steer(CARD, smaller, done_px=0) is smaller
+
+
 def test_where_nothing_fits_it_says_so_and_goes_on_when_it_does() -> None:
     device = Device(20 * GIB)
     governor = device.governor()

@@ -40,6 +40,23 @@ def test_what_is_done_before_the_turn_keeps_the_device_waiting() -> None:
         assert starved_s == 0
 
 
+def test_a_device_is_idle_once_the_last_picture_is_put_down_and_no_other_runs() -> None:
+    idle = []
+    turn = DeviceTurn(on_idle=lambda: idle.append(True))
+    turn.take_up()
+    turn.take_up()
+    with turn.held():
+        pass
+    turn.put_down()
+    assert idle == []
+    turn.put_down()
+    assert idle == [True]
+    turn.take_up()
+    with turn.held():
+        turn.put_down()
+    assert idle == [True]
+
+
 def test_one_at_a_time_and_waiting_for_a_turn_is_no_starvation() -> None:
     turn = DeviceTurn()
     together = threading.Barrier(4)

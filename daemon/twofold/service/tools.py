@@ -93,7 +93,7 @@ def open_tools(
         card=catalogue.resolve,
         upscaler=loaded.open,
         governor=governor,
-        device=DeviceTurn(),
+        device=DeviceTurn(on_idle=allocator.release),  # between jobs others may want what is only cached
         ram=gate,
         pulse=pulse,
         limits=codec_limits(limits),

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 class DeviceTurn:
     """One picture runs on a device at a time. While pictures are in hand and none runs, the device is starved.
 
-    `clock` gives monotonic seconds.
+    `clock` gives monotonic seconds. `on_idle` is called when the last picture was put down.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, on_idle: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
+        self._on_idle = on_idle
         self._turn = threading.Lock()
         self._figures = threading.Lock()  # of the two below
         self._in_hand = 0
@@ -32,8 +33,14 @@ class DeviceTurn:
         """A picture is in hand no more. A device with nothing in hand is idle, not starved."""
         with self._figures:
             self._in_hand -= 1
-            if self._in_hand == 0:
+            idle = self._in_hand == 0
+            if idle:
                 self._starved_since_s = None
+        if idle and self._turn.acquire(blocking=False):  # else another picture came, and runs already
+            try:
+                self._on_idle()
+            finally:
+                self._turn.release()
 
     @contextmanager
     def held(self) -> Iterator[float]:
