@@ -25,7 +25,7 @@ def large_png(fd: int) -> None:
     from twofold.core.recipe import SaveAs
 
     raster = SharedRaster.copy_of(noise(3, 16, width=6000, height=3000))
-    codec.encode(raster, None, codec.Metadata(), "png", SaveAs(), fd)
+    codec.encode(raster, None, codec.Metadata(), SaveAs("png"), fd)
     raster.close()
 
 

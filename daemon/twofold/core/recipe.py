@@ -12,6 +12,9 @@ Larger = Literal["skip", "copy", "shrink"]
 Remainder = Literal["auto", "pass", "resample"]
 TargetSide = Literal["long_side", "short_side", "width", "height", "megapixels"]
 SaveFormat = Literal["keep", "jpeg", "png", "webp", "tiff", "avif", "jxl"]
+Subsampling = Literal[444, 420]
+TooLarge = Literal["png", "tiff", "fail"]
+Convert = Literal["srgb", "display-p3"]
 AUTO = "auto"
 """In the place of a network's name: the built-in one that fits the picture."""
 
@@ -28,10 +31,27 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class SaveAs:
-    """How results are written; `quality` is 1-100 and concerns lossy formats only."""
+    """How results are written; `quality` is 1-100 and concerns lossy formats only.
+
+    `lossless` None is what the source was, where the format has both. `effort` is 1 (fast) to 9 (small), None the
+    format's own. `match_source` writes JPEGs with the tables and the subsampling of the JPEG they came from.
+    `background` is "#rrggbb", for transparent pictures in formats without transparency. `convert` names the colour
+    space of the result, None the source's.
+    """
 
     format: SaveFormat = "keep"
     quality: int = 95
+    lossless: bool | None = None
+    subsampling: Subsampling = 444
+    effort: int | None = None
+    match_source: bool = False
+    background: str | None = None
+    on_too_large: TooLarge = "fail"
+    convert: Convert | None = None
+
+
+_DEFAULT_SAVE_AS = SaveAs()
+_HASHED_ALWAYS = frozenset({"format", "quality"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +84,12 @@ class Recipe:
     def digest(self) -> str:
         """sha256 (hex) of everything that changes pixels or files; the recipe's name does not."""
         data = {key: value for key, value in self.to_json().items() if key != "name"}
+        # A key that came later counts only where it is set: an upgrade must not make every recipe a new one.
+        data["save_as"] = {
+            key: value
+            for key, value in data["save_as"].items()
+            if key in _HASHED_ALWAYS or value != getattr(_DEFAULT_SAVE_AS, key)
+        }
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 

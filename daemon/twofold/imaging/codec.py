@@ -12,13 +12,13 @@ import stat
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.picture import PictureHeader
-from twofold.core.recipe import SaveAs
+from twofold.core.recipe import Convert, SaveAs
 from twofold.imaging import protocol
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.shared_raster import SharedRaster
@@ -82,10 +82,15 @@ def decode(
     header: PictureHeader,
     limits: Limits,
     *,
+    convert: Convert | None = None,
+    background: str | None = None,
     raster_fd: int | None = None,
     alpha_fd: int | None = None,
 ) -> Decoded:
     """Decode the whole picture, upright, into new memory files, or into the scratch files given.
+
+    `convert` names the colour space wanted; CMYK and Lab become sRGB without it. With a `background` ("#rrggbb", in
+    the picture's own colours) what is transparent is laid over it, and there is no alpha.
 
     Raises TwofoldError(DAMAGED, UNSUPPORTED_FORMAT, DECODE_TIMEOUT, CODEC_FAILED, DISK_FULL).
     """
@@ -102,6 +107,8 @@ def decode(
                 "header": header.to_json(),
                 "raster": raster.to_json(),
                 "alpha": None if alpha is None else alpha.to_json(),
+                "convert": convert,
+                "background": background,
             },
             (source_fd, *_fds(raster, alpha)),
             source_bytes=source_bytes,
@@ -113,6 +120,10 @@ def decode(
             if made is not None and given is None:
                 made.close()
         raise
+    if alpha is not None and background is not None:
+        if alpha_fd is None:
+            alpha.close()
+        alpha = None
     return Decoded(raster, alpha, result["opaque"], Metadata.from_json(result["metadata"]))
 
 
@@ -120,13 +131,12 @@ def encode(
     raster: SharedRaster,
     alpha: SharedRaster | None,
     metadata: Metadata,
-    format_: str,
     save_as: SaveAs,
     result_fd: int,
 ) -> tuple[str, ...]:
     """Write a whole file from the start of `result_fd` (read and write, empty); returns warnings about metadata.
 
-    `format_` is one of the writable core.formats.FORMATS.
+    `save_as` is settled (core.formats.Output): its format is the name of one that can be written.
     Raises TwofoldError(FORMAT_LIMIT, NEEDS_BACKGROUND, DISK_FULL, CODEC_FAILED).
     """
     result = _ask(
@@ -135,8 +145,7 @@ def encode(
             "raster": raster.to_json(),
             "alpha": None if alpha is None else alpha.to_json(),
             "metadata": metadata.to_json(),
-            "format": format_,
-            "quality": save_as.quality,
+            "save_as": asdict(save_as),
             "result": result_fd,
         },
         (result_fd, *_fds(raster, alpha)),
@@ -148,9 +157,9 @@ def encode(
 
 
 def verify(
-    result_fd: int, format_: str, save_as: SaveAs, raster: SharedRaster, alpha: SharedRaster | None
+    result_fd: int, metadata: Metadata, save_as: SaveAs, raster: SharedRaster, alpha: SharedRaster | None
 ) -> dict[str, Any]:
-    """Decode a written file again, by another library, and compare it with what was meant.
+    """Decode a written file again, by another library, and compare it with what `encode` was given.
 
     Lossless formats must give the same samples, lossy ones a small mean difference (returned, of 255).
     Raises TwofoldError(VERIFY_FAILED, CODEC_FAILED).
@@ -159,8 +168,8 @@ def verify(
         {
             "operation": "verify",
             "source": result_fd,
-            "format": format_,
-            "quality": save_as.quality,
+            "metadata": metadata.to_json(),
+            "save_as": asdict(save_as),
             "raster": raster.to_json(),
             "alpha": None if alpha is None else alpha.to_json(),
         },
@@ -186,7 +195,8 @@ def _ask(
     with ours:
         with theirs:
             child = subprocess.Popen(
-                [sys.executable, "-I", "-m", "twofold.imaging.child", str(theirs.fileno())],
+                # -B: with a file's size limited it would leave half a compiled module for the next child to trip over
+                [sys.executable, "-I", "-B", "-m", "twofold.imaging.child", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from twofold.core.picture import PictureHeader
 from twofold.imaging import exif
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
-from twofold.imaging.metadata import MAX_ICC_BYTES, Metadata
+from twofold.imaging.metadata import MAX_ICC_BYTES, JpegLook, Metadata
 
 MAX_SEGMENTS = 4096
 START = b"\xff\xd8"
@@ -28,6 +28,7 @@ class _Frame(NamedTuple):
     height: int
     width: int
     components: int
+    factors: bytes  # three bytes for each component: its number, its sampling (two half bytes), its table
 
 
 def inspect(data: FileBytes) -> Inspection:
@@ -36,7 +37,7 @@ def inspect(data: FileBytes) -> Inspection:
     blocks: dict[str, bytes] = {}
     icc_parts: dict[int, bytes] = {}
     dpi: tuple[float, float] | None = None
-    quality: float | None = None
+    tables: dict[int, tuple[int, ...]] = {}
     at = 2
     for _ in range(MAX_SEGMENTS):
         marker, start, end = _segment(data, at)
@@ -44,9 +45,10 @@ def inspect(data: FileBytes) -> Inspection:
         if marker in _SIZED_FRAMES:
             if len(body) < 6:
                 raise damaged("its frame header is too short")
-            frame = _Frame(*struct.unpack(">BHHB", body[:6]))
-        elif marker == 0xDB and quality is None:
-            quality = _quality(data[start:end])
+            precision, height, width, components = struct.unpack(">BHHB", body[:6])
+            frame = _Frame(precision, height, width, components, body[6:])
+        elif marker == 0xDB:
+            tables |= _tables(data[start:end])
         elif marker in _OTHER_FRAMES:
             raise unsupported("a lossless or hierarchical JPEG")
         elif marker == 0xE0 and body.startswith(b"JFIF\0") and len(body) >= 12:
@@ -61,8 +63,14 @@ def inspect(data: FileBytes) -> Inspection:
     if data.rfind(_EOI, end) < 0:
         raise damaged("its end is missing")
     icc = b"".join(icc_parts[number] for number in sorted(icc_parts))
-    metadata = Metadata(icc if 0 < len(icc) <= MAX_ICC_BYTES else None, blocks.get("exif"), blocks.get("xmp"), dpi)
-    signals = {} if quality is None else {"jpeg_quality": quality}
+    metadata = Metadata(
+        icc if 0 < len(icc) <= MAX_ICC_BYTES else None,
+        blocks.get("exif"),
+        blocks.get("xmp"),
+        dpi,
+        JpegLook(tuple(tables[number] for number in sorted(tables)), _sampling(frame)) if tables else None,
+    )
+    signals = {"jpeg_quality": _quality(tables[0])} if 0 in tables else {}
     return Inspection(_header(frame, metadata, signals), metadata)
 
 
@@ -91,21 +99,33 @@ def _segment(data: FileBytes, at: int) -> tuple[int, int, int]:
     return mark[1], start, end
 
 
-def _quality(tables: bytes) -> float | None:
-    """libjpeg's quality (1 to 100) whose luma table has the same mean as the file's; None where it has none here."""
+def _tables(body: bytes) -> dict[int, tuple[int, ...]]:
+    """The quantisation tables of a segment by their numbers, as stored; what breaks off is left out."""
+    found: dict[int, tuple[int, ...]] = {}
     at = 0
-    while at < len(tables):
-        width = 2 if tables[at] >> 4 else 1
-        values = tables[at + 1 : at + 1 + _TABLE_VALUES * width]
+    while at < len(body):
+        width = 2 if body[at] >> 4 else 1
+        values = body[at + 1 : at + 1 + _TABLE_VALUES * width]
         if len(values) < _TABLE_VALUES * width:
-            return None
-        if tables[at] & 0xF == 0:
-            steps = struct.unpack(f">{_TABLE_VALUES}{'H' if width == 2 else 'B'}", values)
-            percent = 100 * sum(steps) / _TABLE_VALUES / _IJG_MEAN
-            quality: float = (200 - percent) / 2 if percent <= 100 else 5000 / percent
-            return round(min(100.0, max(1.0, quality)), 1)
+            break
+        found[body[at] & 0xF] = struct.unpack(f">{_TABLE_VALUES}{'H' if width == 2 else 'B'}", values)
         at += 1 + _TABLE_VALUES * width
-    return None
+    return found
+
+
+def _quality(table: tuple[int, ...]) -> float:
+    """libjpeg's quality (1 to 100) whose luma table has the same mean as this one."""
+    percent = 100 * sum(table) / _TABLE_VALUES / _IJG_MEAN
+    quality: float = (200 - percent) / 2 if percent <= 100 else 5000 / percent
+    return round(min(100.0, max(1.0, quality)), 1)
+
+
+def _sampling(frame: _Frame) -> tuple[int, int]:
+    """Samples of the first component for one of the second, horizontally and vertically; (1, 1) for grey."""
+    if len(frame.factors) < 6:
+        return 1, 1
+    luma, chroma = frame.factors[1], frame.factors[4]
+    return (luma >> 4) // max(1, chroma >> 4), (luma & 0xF) // max(1, chroma & 0xF)
 
 
 def _density(unit: int, x: int, y: int) -> tuple[float, float] | None:

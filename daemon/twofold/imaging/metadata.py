@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from twofold.core.geometry import Size
 from twofold.imaging import exif as exif_block
@@ -20,6 +20,14 @@ _XMP_WIDTH = re.compile(rb"((?:tiff:ImageWidth|exif:PixelXDimension)(?:\s*=\s*[\
 _XMP_HEIGHT = re.compile(rb"((?:tiff:ImageLength|exif:PixelYDimension)(?:\s*=\s*[\"']|\s*>\s*))\d+")
 
 
+class JpegLook(NamedTuple):
+    """How a JPEG was compressed: quantisation tables as stored (64 steps each), and samples of luma for one of chroma
+    (horizontally, vertically)."""
+
+    tables: tuple[tuple[int, ...], ...]
+    sampling: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """Raw blocks without their container's framing: `exif` starts with its TIFF header; `dpi` is (x, y) per inch."""
@@ -28,6 +36,7 @@ class Metadata:
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    jpeg: JpegLook | None = None
 
     def to_json(self) -> dict[str, Any]:
         blocks = {name: getattr(self, name) for name in ("icc", "exif", "xmp")}
@@ -35,12 +44,16 @@ class Metadata:
             name: None if block is None else base64.b64encode(block).decode() for name, block in blocks.items()
         }
         data["dpi"] = None if self.dpi is None else list(self.dpi)
+        data["jpeg"] = self.jpeg
         return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Metadata:
         blocks = {name: None if data[name] is None else base64.b64decode(data[name]) for name in ("icc", "exif", "xmp")}
-        return cls(**blocks, dpi=None if data["dpi"] is None else (data["dpi"][0], data["dpi"][1]))
+        jpeg = data["jpeg"] and JpegLook(
+            tuple(tuple(table) for table in data["jpeg"][0]), (data["jpeg"][1][0], data["jpeg"][1][1])
+        )
+        return cls(**blocks, dpi=None if data["dpi"] is None else (data["dpi"][0], data["dpi"][1]), jpeg=jpeg)
 
 
 def for_output(metadata: Metadata, size: Size, channels: int) -> tuple[Metadata, list[str]]:

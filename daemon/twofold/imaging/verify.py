@@ -10,8 +10,12 @@ from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.formats import FORMATS, Format
 from twofold.core.picture import PictureHeader
+from twofold.core.recipe import SaveAs
+from twofold.imaging import avif
 from twofold.imaging.inspection import FileBytes, inspect
+from twofold.imaging.metadata import Metadata, for_output
 from twofold.imaging.probe import open_bytes
+from twofold.imaging.resample import to_depth
 from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Samples, full_range
 
@@ -22,36 +26,52 @@ BAND_ROWS = 256
 
 def operate(request: dict[str, Any]) -> dict[str, Any]:
     """Compare; a mismatch is VERIFY_FAILED, and so is a file that does not decode."""
-    format_ = FORMATS[request["format"]]
+    save_as = SaveAs(**request["save_as"])
+    format_ = FORMATS[save_as.format]
     raster = SharedRaster.from_json(request["raster"])
     alpha = SharedRaster.from_json(request["alpha"]) if request["alpha"] else None
     data = open_bytes(request["source"])
     try:
-        header = inspect(data).header
+        header, found = inspect(data)
     except TwofoldError as error:
         raise _failed(f"it does not read back: {error}") from None
-    _check_header(header, format_, raster, alpha)
+    _check_header(header, format_, raster, alpha, lossless=bool(save_as.lossless))
+    meant, _ = for_output(Metadata.from_json(request["metadata"]), raster.size, header.channels)
+    # Lossy JPEG XL keeps the common profiles by name: the same colours, other bytes.
+    if found.icc != meant.icc and (format_.name != "jxl" or save_as.lossless):
+        raise _failed("its colour profile is another one")
     written = _decoded(data, header)
-    if format_.lossless:
-        _check_equal(written, raster.array(), None if alpha is None else alpha.array())
+    if save_as.lossless:
+        _check_equal(written, format_, raster.array(), None if alpha is None else alpha.array())
         return {"difference": 0.0}
     means, contrasts = _differences(written, raster.array(), None if alpha is None else alpha.array())
-    allowed = allowed_differences(format_.name, request["quality"])
+    quality = save_as.quality
+    if save_as.match_source:
+        quality = min(quality, int(header.signals.get("jpeg_quality", quality)))
+    allowed = allowed_differences(format_.name, quality, subsampled=_subsampled(save_as, found))
     if means > allowed[0] or contrasts > allowed[1]:
         raise _failed(f"its brightness differs by {means:.1f} and its contrast by {contrasts:.1f} of 255")
     return {"difference": means}
 
 
-def allowed_differences(format_: str, quality: int) -> tuple[float, float]:
+def allowed_differences(format_: str, quality: int, *, subsampled: bool = False) -> tuple[float, float]:
     """The largest differences of block means and contrasts, of 255, that a lossy quality of 1-100 explains."""
     loss = 4.0 + (100 - quality) * 0.4
-    if format_ == "webp":
-        # It halves its chroma planes: lines of pure colours, one pixel wide, change by 14 and 34 (measured).
+    if format_ == "webp" or subsampled:
+        # They halve their chroma planes: lines of pure colours, one pixel wide, change by 14 and 34 (measured).
         return loss + 12.0, loss + 36.0
     return loss, loss
 
 
-def _check_header(header: PictureHeader, format_: Format, raster: SharedRaster, alpha: SharedRaster | None) -> None:
+def _subsampled(save_as: SaveAs, found: Metadata) -> bool:
+    if save_as.format == "jpeg":
+        return found.jpeg is not None and found.jpeg.sampling != (1, 1)
+    return save_as.subsampling != 444
+
+
+def _check_header(
+    header: PictureHeader, format_: Format, raster: SharedRaster, alpha: SharedRaster | None, *, lossless: bool
+) -> None:
     found = (header.format, header.size, header.orientation, header.frames, header.channels, header.depth)
     channels = raster.channels if format_.grey else 3
     depth = min(raster.depth, format_.depth)
@@ -59,15 +79,15 @@ def _check_header(header: PictureHeader, format_: Format, raster: SharedRaster, 
     if found != meant:
         raise _failed(f"its header says {found}, not {meant}")
     # WebP leaves out an alpha that is opaque everywhere.
-    if format_.lossless and header.alpha != (alpha is not None):
+    if header.alpha != (alpha is not None) and (format_.name != "webp" or header.alpha):
         raise _failed("its transparency is missing")
 
 
 def _decoded(data: FileBytes, header: PictureHeader) -> Samples:
     """(H, W, N) samples, alpha last."""
     try:
-        samples = _read(data, header.format)
-    except (RuntimeError, ValueError, OSError) as error:  # imagecodecs raises RuntimeErrors of many names
+        samples = _read(data, header)
+    except (TwofoldError, RuntimeError, ValueError, OSError) as error:  # imagecodecs raises RuntimeErrors of many names
         raise _failed(f"it does not decode: {error}") from None
     samples = samples if samples.ndim == 3 else samples[:, :, None]
     if samples.shape[:2] != (header.height, header.width):
@@ -75,7 +95,8 @@ def _decoded(data: FileBytes, header: PictureHeader) -> Samples:
     return samples
 
 
-def _read(data: FileBytes, format_: str) -> Samples:
+def _read(data: FileBytes, header: PictureHeader) -> Samples:
+    format_ = header.format
     if format_ == "tiff":  # tifffile wrote it
         import pyvips
 
@@ -84,7 +105,7 @@ def _read(data: FileBytes, format_: str) -> Samples:
             return np.asarray(image.numpy())
         except pyvips.Error as error:
             raise ValueError(str(error)) from None
-    if format_ == "jpeg":  # libvips wrote it, and the next two
+    if format_ == "jpeg":  # libvips wrote it, and the next three; libheif does AVIF for it, libavif does here
         from imagecodecs import jpeg8_decode
 
         return np.asarray(jpeg8_decode(data))
@@ -92,22 +113,44 @@ def _read(data: FileBytes, format_: str) -> Samples:
         from imagecodecs import png_decode
 
         return np.asarray(png_decode(data))
+    if format_ == "avif":
+        from imagecodecs import avif_decode
+
+        samples = np.asarray(avif_decode(data, index=0))
+        return samples if samples.itemsize == 1 else avif.widened(samples, avif.BITS)
+    if format_ == "jxl":  # there is no second library, and only our way through the one knows of profiles
+        from twofold.imaging import jxl
+
+        return jxl.decode(data, header)
     from imagecodecs import webp_decode
 
     return np.asarray(webp_decode(data))
 
 
-def _check_equal(written: Samples, raster: Samples, alpha: Samples | None) -> None:
-    channels = raster.shape[2]
-    if written.dtype != raster.dtype or written.shape[2] != channels + (alpha is not None):
+def _check_equal(written: Samples, format_: Format, raster: Samples, alpha: Samples | None) -> None:
+    channels = 3 if not format_.grey else raster.shape[2]
+    opaque = format_.name == "webp" and written.shape[2] == channels  # it leaves out what hides nothing
+    depth = np.uint16 if format_.depth == 16 and raster.dtype == np.uint16 else np.uint8
+    if written.dtype != depth or written.shape[2] != channels + (alpha is not None and not opaque):
         raise _failed("its samples are of another kind")
     for y in range(0, len(raster), BAND_ROWS):
         band = written[y : y + BAND_ROWS]
-        same = np.array_equal(band[:, :, :channels], raster[y : y + BAND_ROWS])
+        same = np.array_equal(band[:, :, :channels], _kept(raster[y : y + BAND_ROWS], format_, channels))
         if same and alpha is not None:
-            same = np.array_equal(band[:, :, channels:], alpha[y : y + BAND_ROWS])
+            meant = _kept(alpha[y : y + BAND_ROWS], format_, 1)
+            whole = bool((meant == full_range(meant.dtype)).all())
+            same = whole if opaque else np.array_equal(band[:, :, channels:], meant)
         if not same:
             raise _failed(f"its samples differ near row {y}")
+
+
+def _kept(samples: Samples, format_: Format, channels: int) -> Samples:
+    """What a lossless file of the format holds of the samples."""
+    if format_.depth == 8:
+        samples = to_depth(samples, 8)
+    elif format_.bits is not None and samples.dtype == np.uint16:
+        samples = avif.widened(avif.quantised(samples, format_.bits), format_.bits)
+    return np.broadcast_to(samples, (*samples.shape[:2], channels))
 
 
 def _differences(written: Samples, raster: Samples, alpha: Samples | None) -> tuple[float, float]:
@@ -117,12 +160,14 @@ def _differences(written: Samples, raster: Samples, alpha: Samples | None) -> tu
     """
     starts = np.unique(np.linspace(0, max(0, len(raster) - BLOCK_PX), MAX_BLOCK_ROWS).astype(int))
     worst = np.zeros(2)
+    colours = 3 if written.shape[2] >= 3 else 1
     for y in starts:
         meant = _unit(raster[y : y + BLOCK_PX])
-        found = _unit(written[y : y + BLOCK_PX, :, :3])
+        found = _unit(written[y : y + BLOCK_PX, :, :colours])
         if alpha is not None:
             meant = meant * _unit(alpha[y : y + BLOCK_PX])
-            found = found * (_unit(written[y : y + BLOCK_PX, :, 3:]) if written.shape[2] == 4 else 1)
+            cover = written[y : y + BLOCK_PX, :, colours:]
+            found = found * (_unit(cover) if cover.shape[2] else 1)
         pairs = zip(_blocks(meant), _blocks(found), strict=True)
         worst = np.maximum(worst, [np.abs(one - other).mean() for one, other in pairs])
     return 255 * float(worst[0]), 255 * float(worst[1])

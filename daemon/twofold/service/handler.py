@@ -193,7 +193,7 @@ class Handler:
         work = self._work(job)
         held = InHand(job, Making(self.tools, work, lambda progress: self._report(job_id, progress)))
         if work.chain.action == "enlarge" and self._twin(job) is None:
-            needed = estimate(work.header, work.chain, held.making.forecast(), work.target)
+            needed = estimate(work.header, work.chain, held.making.forecast(), work.output.format)
             self.ram.enter(job_id, needed.ram_bytes, self.tools.check)
         with self._lock:
             self._in_hand[job_id] = held
@@ -203,9 +203,9 @@ class Handler:
         copy = self.paths.spooled(job.id)
         picture = job.pictures[0]
         self._check_copy(job, copy)
-        target = check_output(picture.chain, picture.header, job.recipe.save_as, self.limits)
+        output = check_output(picture.chain, picture.header, job.recipe.save_as, self.limits)
         folder = os.path.join(self.paths.scratch, job.id)
-        return Work(job.id, copy, picture.header, picture.chain, target, job.recipe.save_as, folder)
+        return Work(job.id, copy, picture.header, picture.chain, output, folder)
 
     def _check_copy(self, job: Job, copy: str) -> None:
         """The spooled copy is never fsynced: after a power cut it may be gone or hold zeros."""

@@ -13,12 +13,11 @@ import structlog
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.core.formats import Format, output_depth
+from twofold.core.formats import Output, output_depth
 from twofold.core.memory import PassPlan
 from twofold.core.passes import Chain, Pass
 from twofold.core.picture import PictureHeader
 from twofold.core.protocols import Governor
-from twofold.core.recipe import SaveAs
 from twofold.engine.run import run_pass
 from twofold.imaging import codec
 from twofold.imaging.metadata import Metadata
@@ -45,8 +44,7 @@ class Work:
     source: str
     header: PictureHeader
     chain: Chain
-    target: Format
-    save_as: SaveAs
+    output: Output
     folder: str
 
 
@@ -130,11 +128,11 @@ class Making:
         try:
             aside = self._beside()
             with self._timed("encode"):
-                name, save_as = self.work.target.name, self.work.save_as
-                self.warnings = codec.encode(raster, alpha, aside.metadata, name, save_as, result_fd)
+                save_as = self.work.output.save_as
+                self.warnings = codec.encode(raster, alpha, aside.metadata, save_as, result_fd)
             self.tools.check()
             with self._timed("verify"):
-                codec.verify(result_fd, name, save_as, raster, alpha)
+                codec.verify(result_fd, aside.metadata, save_as, raster, alpha)
         finally:
             if alpha is not None:
                 alpha.close()
@@ -158,7 +156,14 @@ class Making:
         with self._timed("decode"):
             source = os.open(self.work.source, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                decoded = codec.decode(source, self.work.header, self.tools.limits)
+                wishes = self.work.output.save_as
+                decoded = codec.decode(
+                    source,
+                    self.work.header,
+                    self.tools.limits,
+                    convert=wishes.convert,
+                    background=wishes.background,
+                )
             finally:
                 os.close(source)
         self.tools.check()
@@ -245,7 +250,7 @@ class Making:
         chain = self.work.chain
         stage = self.ensure(len(chain.passes))
         aside = self._beside()
-        depth = output_depth(self.work.header, self.work.target)
+        depth = output_depth(self.work.header, self.work.output.format)
         with self._timed("finish"):
             if chain.resampled or stage.raster.depth != depth:
                 shared = SharedRaster.copy_of(resample(stage.array, chain.final, depth))
@@ -258,7 +263,7 @@ class Making:
         """Bits per sample after `index` passes: 16 between passes, and the result's own where nothing follows."""
         chain = self.work.chain
         if index == len(chain.passes) and not chain.resampled:
-            return output_depth(self.work.header, self.work.target)
+            return output_depth(self.work.header, self.work.output.format)
         return BETWEEN_PASSES_DEPTH
 
     def _card(self, step: Pass) -> NetworkCard:
