@@ -59,6 +59,7 @@ docs: $(VENV)/test.stamp
 	$(BIN)/python -m twofold.telemetry.events > docs/events.md
 	$(BIN)/python -m twofold.telemetry.metrics > docs/metrics.md
 	$(BIN)/python -m tests.imaging.matrix > docs/formats.md
+	$(BIN)/python -m twofold.telemetry.faults > docs/faults.md
 	$(BIN)/twofold config init > config.example.yaml
 
 # ARGS goes through: make train ARGS="--minutes 95", make eval ARGS="FILE --benchmarks DIR". See training/README.md.

@@ -18,6 +18,10 @@ class Upscaler(Protocol):
     @property
     def card(self) -> NetworkCard: ...
 
+    @property
+    def peak_bytes(self) -> int | None:
+        """What the last run added to the device's memory at its widest; None where that is not known."""
+
     def run(self, tiles: NDArray[Any], depth: int) -> NDArray[Any]:
         """Enlarge a batch.
 

@@ -35,6 +35,15 @@ def test_rates_are_measured_kept_and_used(tmp_path: Path) -> None:
     assert step["seconds"] == pytest.approx(width * height / fast["picture_px_per_s"], abs=0.001)
 
 
+def test_workers_find_the_costs(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    assert twofold("calibrate", "--model", "identity", cwd=tmp_path).returncode == 0
+    costs = json.loads((tmp_path / "state" / "costs" / "cpu.json").read_text())
+    (record,) = costs["records"].values()
+    assert record["proven_px"] == 384 * 384
+    assert record["px_per_s"] > 0
+
+
 def test_a_device_in_use_is_refused(tmp_path: Path) -> None:
     write_config(tmp_path)
     (tmp_path / "state").mkdir()

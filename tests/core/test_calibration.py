@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from twofold.core.calibration import Cost, Sample, fit, measurable_sides_px, picture_px_per_s
 from twofold.core.card import NetworkCard
+from twofold.core.cost import prior_cost
 from twofold.core.geometry import Size
-from twofold.core.memory import MemoryPolicy, MemoryReading, choose_plan, plan_budget, prior_cost
+from twofold.core.memory import MemoryPolicy, MemoryReading, plan_budget
+from twofold.core.pass_plan import choose_plan
 
 CARD = NetworkCard("net", 1, "0", 2, halo_px=8, live_bytes_per_px=300, mflop_per_px=1.0)
 GIB = 2**30

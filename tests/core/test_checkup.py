@@ -8,10 +8,12 @@ import pytest
 
 from twofold.core.checkup.check import Check, Level
 from twofold.core.checkup.devices import (
+    CpuFacts,
     DriverFacts,
     SeenDevice,
     TorchFacts,
     has_kernels,
+    judge_choice,
     judge_driver,
     judge_gpus,
     judge_nvml,
@@ -137,8 +139,22 @@ def test_what_can_be_wrong_with_the_driver(driver: DriverFacts, said: str) -> No
 
 def test_what_can_be_wrong_with_nvml() -> None:
     assert judge_nvml(replace(DRIVER, nvml_found=False), gpu_wanted=True).level is Level.PROBLEM
-    assert "GPU is lost" in judge_nvml(replace(DRIVER, nvml_trouble="GPU 0: GPU is lost"), gpu_wanted=True).text
+    check = judge_nvml(replace(DRIVER, nvml_trouble="GPU 0: it is lost.", nvml_hint="Look at it."), gpu_wanted=True)
+    assert (check.level, check.text, check.hint) == (
+        Level.PROBLEM,
+        "GPU 0: it is lost; 1 in sight",
+        "Look at it.",
+    )
     assert judge_nvml(DriverFacts(), gpu_wanted=False).level is Level.OK
+
+
+def test_a_device_of_the_list_that_is_missing_is_a_problem_although_others_go_on() -> None:
+    cpu = CpuFacts("a processor", 4, GIB, 2 * GIB)
+    assert judge_choice(["GPU-a"], cpu, "", "").level is Level.OK
+    check = judge_choice(["GPU-a"], cpu, "There is no device GPU-b.", "")
+    assert (check.level, check.hint) == (Level.PROBLEM, "Correct devices: in the configuration.")
+    assert check.text.startswith("There is no device GPU-b; networks run on GPU-a")
+    assert judge_choice(["GPU-a"], cpu, "GPU 1: it is lost.", "Look at it.").hint == "Look at it."
 
 
 def test_torch_that_is_missing_or_cannot_use_the_gpu() -> None:

@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.core.card import NetworkCard
-from twofold.core.estimate import Estimate, estimate
+from twofold.core.cost import CostModel
+from twofold.core.estimate import CHILD_BYTES, WHOLE_DECODE_BYTES, Estimate, Rasters, estimate, place
 from twofold.core.formats import FORMATS
 from twofold.core.geometry import Size
-from twofold.core.memory import Budget, CostModel, MemoryReading, PassPlan, choose_plan
+from twofold.core.memory import Budget, MemoryReading
+from twofold.core.pass_plan import PassPlan, choose_plan
 from twofold.core.passes import Chain, plan_chain
-from twofold.core.picture import PictureHeader
+from twofold.core.picture import BUFFERED, PictureHeader
 from twofold.core.recipe import Recipe, Target
 
 MB = 10**6
@@ -32,16 +34,22 @@ def plans_of(chain: Chain, cost: CostModel, device: str = "cuda") -> list[PassPl
 
 
 def estimate_of(
-    header: PictureHeader, *, scale: int = 4, cost: CostModel = FAST, device: str = "cuda:0", target: str = "png"
+    header: PictureHeader,
+    *,
+    scale: int = 4,
+    cost: CostModel = FAST,
+    device: str = "cuda:0",
+    target: str = "png",
+    rasters: Rasters = "memory",
 ) -> Estimate:
     chain = plan_chain(header.size, Recipe("r", Fraction(scale), models=("photo",)), lambda _: CARD)
-    return estimate(header, chain, plans_of(chain, cost, device), FORMATS[target])
+    return estimate(header, chain, plans_of(chain, cost, device), FORMATS[target], rasters)
 
 
 def test_a_megapixel_at_4x_by_hand():
     found = estimate_of(PictureHeader("png", 1000, 1000))
-    # the last raster (16 MP x 3 x 16 bit) while it becomes the result (16 MP x 3 x 8 bit)
-    assert found.ram_bytes == 96 * MB + 48 * MB
+    # the result (16 MP x 3 x 8 bit) while a child reads it back
+    assert found.ram_bytes == found.picture_bytes == 48 * MB + 48 * MB + CHILD_BYTES
     assert found.scratch_bytes == 0
     assert found.output_bytes == int(48 * MB * 0.8)
     assert found.disk_bytes == found.output_bytes
@@ -52,15 +60,49 @@ def test_a_megapixel_at_4x_by_hand():
 def test_long_passes_move_their_rasters_to_scratch():
     header = PictureHeader("png", 1000, 1000)
     found = estimate_of(header, cost=SLOW)
-    assert found.scratch_bytes == 24 * MB + 96 * MB
-    assert found.ram_bytes == 2 * 48 * MB
+    # 4 MP x 3 x 16 bit between the passes, 16 MP x 3 x 8 bit after the last
+    assert found.scratch_bytes == 24 * MB + 48 * MB
+    assert found.ram_bytes == 48 * MB + CHILD_BYTES  # read back
     assert found.seconds > 50
+
+
+def test_on_scratch_nothing_in_memory_grows_with_the_picture():
+    small, large = (
+        estimate_of(PictureHeader("jpeg", side, side), rasters="scratch", target="jpeg") for side in (100, 8000)
+    )
+    assert small.ram_bytes == large.ram_bytes == CHILD_BYTES
+    assert large.scratch_bytes == 2 * 3 * 16 * 64 * MB  # the result, and read back
+    held = estimate_of(PictureHeader("jpeg", 8000, 8000), target="jpeg")
+    assert held.ram_bytes == large.scratch_bytes + CHILD_BYTES
+    assert held.seconds == large.seconds
+
+
+def test_what_codecs_hold_no_scratch_replaces():
+    plain = estimate_of(PictureHeader("jpeg", 1000, 1000), rasters="scratch", target="jpeg")
+    header = PictureHeader("jpeg", 1000, 1000, signals={BUFFERED: 1.0})
+    assert estimate_of(header, rasters="scratch", target="jpeg").ram_bytes == plain.ram_bytes + 6 * MB
+    for format_ in ("webp", "avif", "gif"):
+        header = PictureHeader(format_, 1000, 1000)
+        assert estimate_of(header, rasters="scratch").ram_bytes == plain.ram_bytes + WHOLE_DECODE_BYTES * MB
+    into_webp = estimate_of(PictureHeader("jpeg", 1000, 1000), rasters="scratch", target="webp")
+    assert into_webp.ram_bytes == plain.ram_bytes + 16 * 6 * MB
+
+
+def test_rasters_stay_in_memory_as_long_as_they_fit():
+    header = PictureHeader("png", 1000, 1000)
+    chain = plan_chain(header.size, Recipe("r", Fraction(4), models=("photo",)), lambda _: CARD)
+    plans, needed_bytes = plans_of(chain, FAST), estimate_of(header).ram_bytes
+    assert place(header, chain, plans, FORMATS["png"], needed_bytes).rasters == "memory"
+    assert place(header, chain, plans, FORMATS["png"], needed_bytes - 1).rasters == "scratch"
 
 
 def test_a_cpu_pays_for_its_tiles_in_ram():
     header = PictureHeader("png", 1000, 1000)
     dear = CostModel(bytes_per_px=10_000, px_per_s=1e9)
-    assert estimate_of(header, cost=dear, device="cpu").ram_bytes > estimate_of(header, cost=dear).ram_bytes
+    found = estimate_of(header, cost=dear, device="cpu")
+    assert found.ram_bytes > estimate_of(header, cost=dear).ram_bytes
+    assert found.tile_bytes > 0 == estimate_of(header, cost=dear).tile_bytes
+    assert found.picture_bytes == estimate_of(header, cost=dear).picture_bytes
 
 
 @pytest.mark.parametrize(
@@ -88,7 +130,7 @@ def test_a_copy_takes_no_pass():
     header = PictureHeader("png", 1000, 1000)
     chain = plan_chain(header.size, recipe, lambda _: CARD)
     found = estimate(header, chain, [], FORMATS["png"])
-    assert found.ram_bytes == 6 * MB
+    assert found.ram_bytes == 6 * MB + CHILD_BYTES
     assert found.scratch_bytes == 0
 
 

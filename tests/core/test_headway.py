@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from twofold.core.card import NetworkCard
+from twofold.core.cost import CostModel
 from twofold.core.geometry import Size
 from twofold.core.headway import headway, work_px
-from twofold.core.memory import Budget, CostModel, MemoryReading, PassPlan, choose_plan
+from twofold.core.memory import Budget, MemoryReading
+from twofold.core.pass_plan import PassPlan, choose_plan
 from twofold.core.passes import Chain, Pass
 
 CARD = NetworkCard("net", 1, "ab", 2, halo_px=8, live_bytes_per_px=100.0, mflop_per_px=1.0)

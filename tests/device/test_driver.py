@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.device.stub import answering, compiled
+from twofold.core.faults import fault_of
 from twofold.device.clock import clock_synchronised
 from twofold.device.driver import read_driver
 
@@ -40,6 +41,19 @@ def test_nvml_s_view(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["version"], found["cuda"], found["nvml_found"]) == ("550.65.06", [12, 4], True)
     assert found["nvml_devices"][0]["free_bytes"] == 4
+
+
+def test_a_gpu_that_fails_is_told_with_what_to_do(tmp_path: Path) -> None:
+    state = {"devices": 2, "handle.1": 15, "info2.0": 16, "total": 9, "free": 4}
+    environment = {**os.environ, **answering(compiled(tmp_path), **state)}
+    done = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, timeout=60, check=True)
+    found = json.loads(done.stdout)
+    assert found["nvml_trouble"] == (
+        "GPU 0: the GPU has to be reset (NVML: RESET_REQUIRED). "
+        "GPU 1: the GPU is lost: it fell off the bus (NVML: GPU_IS_LOST)."
+    )
+    assert found["nvml_hint"] == f"{fault_of(16).hint} {fault_of(15).hint}"
+    assert found["nvml_devices"] == []
 
 
 def test_no_driver_at_all(tmp_path: Path) -> None:

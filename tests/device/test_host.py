@@ -40,15 +40,16 @@ class Machine:
     def limit(self, data: object = "unlimited", address: object = "unlimited") -> None:
         self.write("proc/self/limits", LIMITS.format(data=data, address=address))
 
-    def unified(self, path: str, limit: object, used: int, cached: int = 0) -> None:
+    def unified(self, path: str, limit: object, used: int, cached: int = 0, active: int = 0) -> None:
         self.write(f"cgroup/{path}/memory.max", f"{limit}\n")
         self.write(f"cgroup/{path}/memory.current", f"{used}\n")
-        self.write(f"cgroup/{path}/memory.stat", f"anon 5\ninactive_file {cached}\n")
+        self.write(f"cgroup/{path}/memory.stat", f"anon 5\ninactive_file {cached}\nactive_file {active}\n")
 
-    def legacy(self, path: str, limit: int, used: int, cached: int = 0) -> None:
+    def legacy(self, path: str, limit: int, used: int, cached: int = 0, active: int = 0) -> None:
         self.write(f"cgroup/memory/{path}/memory.limit_in_bytes", limit)
         self.write(f"cgroup/memory/{path}/memory.usage_in_bytes", used)
-        self.write(f"cgroup/memory/{path}/memory.stat", f"inactive_file 1\ntotal_inactive_file {cached}\n")
+        figures = f"inactive_file 1\ntotal_inactive_file {cached}\ntotal_active_file {active}\n"
+        self.write(f"cgroup/memory/{path}/memory.stat", figures)
 
     @property
     def probe(self) -> HostProbe:
@@ -75,6 +76,16 @@ def test_the_tightest_of_nested_cgroups_counts(machine: Machine) -> None:
     machine.unified("system.slice", 8 * GIB, 5 * GIB, cached=GIB)
     assert machine.figures() == (4 * GIB, 8 * GIB)
     machine.unified("system.slice/twofold.service", 3 * GIB, 2 * GIB)
+    assert machine.figures() == (1 * GIB, 3 * GIB)
+
+
+def test_of_the_cache_in_use_half_can_be_had(machine: Machine) -> None:
+    """Rasters mapped from scratch files are page cache in use, and the kernel gives their pages back."""
+    machine.write("proc/self/cgroup", "0::/one\n")
+    machine.unified("one", 4 * GIB, 4 * GIB, cached=GIB, active=2 * GIB)
+    assert machine.figures() == (2 * GIB, 4 * GIB)
+    machine.write("proc/self/cgroup", "4:memory:/two\n")
+    machine.legacy("two", 3 * GIB, 3 * GIB, cached=GIB // 2, active=GIB)
     assert machine.figures() == (1 * GIB, 3 * GIB)
 
 

@@ -15,6 +15,7 @@ from twofold.device.inventory import (
     choose_devices,
     list_devices,
     memory_probe,
+    missing_devices,
     nvidia_on_bus,
     take_inventory,
 )
@@ -44,12 +45,17 @@ def test_names_are_ids_or_aliases_each_once() -> None:
     assert choose_devices(["cuda:1", "GPU-aa", "GPU-bb"], inventory, wait=True) == (SECOND, FIRST)
 
 
-def test_every_device_named_must_be_there() -> None:
+def test_of_a_list_those_that_are_there_go_on_and_the_others_are_named() -> None:
+    inventory = Inventory(CPU, (FIRST,), trouble="GPU 1: GPU is lost.", hint="Look at it.")
+    assert choose_devices(["cuda:0", "GPU-zz"], inventory, wait=True) == (FIRST,)
+    assert missing_devices(["cuda:0", "GPU-zz"], inventory) == "There is no device GPU-zz. GPU 1: GPU is lost."
+    assert missing_devices(["cuda:0"], inventory) == ""
+    assert missing_devices("auto", inventory) == "GPU 1: GPU is lost."
     with pytest.raises(TwofoldError) as caught:
-        choose_devices(["cuda:0", "GPU-zz"], Inventory(CPU, (FIRST,), trouble="GPU 1: GPU is lost"), wait=True)
+        choose_devices(["GPU-yy", "GPU-zz"], inventory, wait=True)
     assert caught.value.code is Code.NO_DEVICE
-    assert "GPU-zz" in caught.value.reason.text
-    assert "GPU is lost" in caught.value.reason.text
+    assert caught.value.reason.hint == "Look at it."
+    assert "GPU-yy, GPU-zz. GPU 1: GPU is lost." in caught.value.reason.text
 
 
 def test_trouble_counts_only_where_the_hardware_is() -> None:
@@ -59,9 +65,9 @@ def test_trouble_counts_only_where_the_hardware_is() -> None:
 
 
 def test_devices_without_memory_of_their_own_have_the_machine_s() -> None:
-    nvidia = NvidiaList((NvidiaDevice("GPU-x", "Orin", 0, (8, 7)), NvidiaDevice("GPU-y", "Big", 5)))
+    nvidia = NvidiaList((NvidiaDevice("GPU-x", "Orin", 0, (8, 7)), NvidiaDevice("GPU-y", "Big", 5, place=2)))
     found = take_inventory(HostProbe(), nvidia, on_bus=True)
-    assert [(one.alias, one.total_bytes) for one in found.nvidia] == [("cuda:0", found.cpu.total_bytes), ("cuda:1", 5)]
+    assert [(one.alias, one.total_bytes) for one in found.nvidia] == [("cuda:0", found.cpu.total_bytes), ("cuda:2", 5)]
 
 
 def test_hardware_is_seen_on_the_bus(tmp_path: Path) -> None:

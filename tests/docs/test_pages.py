@@ -18,6 +18,7 @@ from twofold.telemetry.events import EVENTS
         ("twofold.telemetry.events", "events.md"),
         ("twofold.telemetry.codes", "codes.md"),
         ("twofold.telemetry.metrics", "metrics.md"),
+        ("twofold.telemetry.faults", "faults.md"),
     ],
 )
 def test_a_generated_page_is_up_to_date(module: str, page: str) -> None:

@@ -27,15 +27,27 @@ LOG_TAIL_LINES = 40
 class Service:
     """One configuration and what runs on it; `home` holds the configuration, the state directory and every folder."""
 
-    def __init__(self, home: Path, config: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        config: str,
+        *,
+        devices: str = "cpu",
+        run: tuple[str, ...] = (*PYTHON_TWOFOLD, "run"),
+        **environment: str,
+    ) -> None:
+        """`run` is the command of the service itself; all commands run in `environment`."""
         self.home = home
+        self._variables = environment
+        self._devices = devices
+        self._run = run
         self.starts = 0
         self._process: subprocess.Popen[bytes] | None = None
         self.configure(config)
 
     def configure(self, config: str) -> None:
-        """Write the configuration; `state_dir` and `devices` are the same for all."""
-        text = f"state_dir: state\ndevices: cpu\nidle_exit: 60s\n{config}"
+        """Write the configuration; `state_dir` and `devices` stay the same."""
+        text = f"state_dir: state\ndevices: {self._devices}\nidle_exit: 60s\n{config}"
         (self.home / "twofold.yaml").write_text(text, encoding="utf-8")
 
     def folder(self, name: str) -> Path:
@@ -73,7 +85,7 @@ class Service:
         self.starts += 1
         with open(self.log_path, "wb") as log:
             self._process = subprocess.Popen(
-                [*PYTHON_TWOFOLD, "run"],
+                self._run,
                 cwd=self.home,
                 env=self._environment() | environment,
                 stdin=subprocess.DEVNULL,
@@ -173,7 +185,12 @@ class Service:
         return self.states() if os.path.exists(self.database) else "no ledger"
 
     def _environment(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", "COLUMNS": "200"}
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "COLUMNS": "200",
+        } | self._variables
 
 
 def parsed(log: str | bytes) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import OutOfDeviceMemory, TwofoldError
 from twofold.core.geometry import Size
-from twofold.core.memory import PassPlan
+from twofold.core.pass_plan import PassPlan
 from twofold.core.tiles import plan_tiles
 
 
@@ -40,6 +40,9 @@ class PatientGovernor:
     def plan(self, card: NetworkCard, source: Size) -> PassPlan:
         return make_plan(card, source, max(source))
 
+    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int, band_start: bool) -> PassPlan:
+        return plan
+
     def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:
         self.replans += 1
         if plan.batch > 1:
@@ -49,7 +52,9 @@ class PatientGovernor:
             raise TwofoldError(Code.LOW_MEMORY, "the floor of this fake")
         return make_plan(card, plan.tiles.source, tile_px)
 
-    def completed(self, card: NetworkCard, plan: PassPlan, *, batch_px: int, seconds: float) -> None:
+    def completed(
+        self, card: NetworkCard, plan: PassPlan, *, batch_px: int, seconds: float, peak_bytes: int | None
+    ) -> None:
         self.completed_px.append(batch_px)
 
 
@@ -60,6 +65,7 @@ class FailingUpscaler:
     card: NetworkCard
     failures: Iterable[int] = ()
     runs: int = 0
+    peak_bytes: int | None = None
 
     def run(self, tiles: NDArray[Any], depth: int) -> NDArray[Any]:
         number, self.runs = self.runs, self.runs + 1

@@ -54,6 +54,7 @@ class Float64Upscaler:
 
     def __init__(self, card: NetworkCard, network: Network) -> None:
         self.card = card
+        self.peak_bytes: int | None = None
         self._network = network
         self._network.module.double()
 

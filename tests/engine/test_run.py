@@ -12,8 +12,8 @@ from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import OutOfDeviceMemory, TwofoldError
 from twofold.core.geometry import Size
-from twofold.core.memory import PassPlan
-from twofold.engine.run import run_pass
+from twofold.core.pass_plan import PassPlan
+from twofold.engine.run import Watch, run_pass
 from twofold.engine.simple import ReplicatingUpscaler
 
 
@@ -76,7 +76,7 @@ def test_finished_rows_are_never_written_again_after_running_out_of_memory() -> 
     # Tiles of 30 px with a halo of 3 make 4 columns: run 6 is in the middle of the second band.
     run_pass(
         FailingUpscaler(card(), {6}), source, result, make_plan(card(), Size(90, 90), 30), PatientGovernor(),
-        depth=16, on_row=on_row,
+        depth=16, watch=Watch(on_row=on_row),
     )  # fmt: skip
     np.testing.assert_array_equal(result, enlarged(source, 2))
     assert (result.writes[: finished_px[0]] == 1).all()
@@ -118,7 +118,7 @@ def test_a_stopped_pass_goes_on_where_it_was(
 
     upscaler = FailingUpscaler(network, failures)
     try:
-        run_pass(upscaler, source, result, plan, PatientGovernor(), depth=16, on_row=on_row, stop=stop)
+        run_pass(upscaler, source, result, plan, PatientGovernor(), depth=16, watch=Watch(on_row=on_row, stop=stop))
     except (KeyboardInterrupt, TwofoldError):
         first_row, in_force = state
         resumed = FailingUpscaler(network)

@@ -97,11 +97,17 @@ def wished(format_: str, **wishes: Any) -> SaveAs:
 
 
 def encoded(
-    format_: str, raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata, **wishes: Any
+    format_: str,
+    raster: SharedRaster,
+    alpha: SharedRaster | None,
+    metadata: Metadata,
+    room_fd: int | None = None,
+    **wishes: Any,
 ) -> tuple[bytes, list[str]]:
     """The file and its warnings, encoded in this process."""
     result = memory_file(b"")
     request = {"save_as": asdict(wished(format_, **wishes)), "result": result, "metadata": metadata.to_json()}
+    request |= {"room": room_fd}
     planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
     warnings = encode.operate(request | planes)["warnings"]
     data = contents(result)
@@ -115,12 +121,13 @@ def verified(
     raster: SharedRaster,
     alpha: SharedRaster | None,
     metadata: Metadata | None = None,
+    room_fd: int | None = None,
     **wishes: Any,
 ) -> dict[str, Any]:
     """Verified in this process."""
     source = memory_file(data)
     request = {"save_as": asdict(wished(format_, **wishes)), "source": source, "raster": raster.to_json()}
-    request["metadata"] = (metadata or Metadata()).to_json()
+    request |= {"metadata": (metadata or Metadata()).to_json(), "room": room_fd}
     try:
         return verify.operate(request | {"alpha": None if alpha is None else alpha.to_json()})
     finally:

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 
-from tests.imaging.pictures import memory_file, noise, photo, saved
+from tests.imaging.pictures import gradient, memory_file, noise, photo, saved, wished
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.imaging import child, codec, protocol
@@ -83,7 +85,7 @@ def test_more_memory_than_allowed_is_a_refusal(slow: int) -> None:
     """The same operation as the parent asks for, with less address space than the pixels take."""
     header = codec.probe(slow, codec.Limits())
     raster = SharedRaster.create(header.size, header.channels, header.depth)
-    limits = protocol.ProcessLimits(address_bytes=300 * 2**20, cpu_s=60, file_bytes=0)
+    limits = protocol.ProcessLimits(address_bytes=300 * 2**20, data_bytes=2**33, cpu_s=60, file_bytes=0)
     request = {"operation": "decode", "source": slow, "header": header.to_json(), "alpha": None}
     reply = asked(request | {"raster": raster.to_json(), "limits": limits.to_json()}, slow, raster.fd)
     with pytest.raises(TwofoldError) as caught:
@@ -91,10 +93,31 @@ def test_more_memory_than_allowed_is_a_refusal(slow: int) -> None:
     assert caught.value.code in (Code.CODEC_FAILED, Code.DAMAGED)
 
 
+@pytest.mark.parametrize("name", ["jpeg", "png", "tiff"])
+def test_the_whole_result_is_never_held_in_memory_where_there_is_scratch(name: str, tmp_path) -> None:
+    """Written and read back with less memory than the pixels take; without scratch that is refused."""
+    picture = np.tile(gradient(3, 8, width=500, height=100), (80, 16, 1))
+    raster = SharedRaster.copy_of(picture)
+    alpha = SharedRaster.copy_of(picture[:, :, :1]) if name == "tiff" else None
+    less_bytes = codec.room_bytes(raster, alpha) * 15 // 16
+    limits = protocol.ProcessLimits(address_bytes=2**33, data_bytes=less_bytes, cpu_s=60, file_bytes=2**29)
+    planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
+    wishes = {"save_as": asdict(wished(name, quality=50)), "metadata": codec.Metadata().to_json()}
+    request = planes | wishes | {"limits": limits.to_json()}
+    with (tmp_path / "room").open("w+b") as room, (tmp_path / "result").open("w+b") as result:
+        room.truncate(codec.room_bytes(raster, alpha))
+        files = (raster.fd, *([] if alpha is None else [alpha.fd]), room.fileno(), result.fileno())
+        encode = request | {"operation": "encode", "result": result.fileno()}
+        assert "ok" in asked(encode | {"room": room.fileno()}, *files)
+        verify = request | {"operation": "verify", "source": result.fileno()}
+        assert "ok" in asked(verify | {"room": room.fileno()}, *files)
+        assert "error" in asked(verify | {"room": None}, *files)
+
+
 def test_too_much_processor_time_ends_the_child(slow: int) -> None:
     header = codec.probe(slow, codec.Limits())
     raster = SharedRaster.create(header.size, header.channels, header.depth)
-    limits = protocol.ProcessLimits(address_bytes=2**33, cpu_s=0, file_bytes=0)
+    limits = protocol.ProcessLimits(address_bytes=2**33, data_bytes=2**33, cpu_s=0, file_bytes=0)
     request = {"operation": "decode", "source": slow, "header": header.to_json(), "alpha": None}
     assert asked(request | {"raster": raster.to_json(), "limits": limits.to_json()}, slow, raster.fd) == {}
 
@@ -107,6 +130,7 @@ def asked(request: dict[str, object], *fds: int) -> dict[str, object]:
                 [sys.executable, "-I", "-m", "twofold.imaging.child", str(theirs.fileno())],
                 pass_fds=(theirs.fileno(), *fds),
                 stderr=subprocess.DEVNULL,
+                env=os.environ | {protocol.THREADS_VARIABLE: "2", "OPENBLAS_NUM_THREADS": "1"},
             )
         protocol.send(ours, request)
         reply = protocol.receive(ours, time.monotonic() + 60)
@@ -119,12 +143,13 @@ def test_limits_hold_before_a_byte_is_read() -> None:
     script = """
 import json, resource, sys
 from twofold.imaging import child, protocol
-child.limit(protocol.ProcessLimits(address_bytes=2**33, cpu_s=7, file_bytes=4096, files=20))
-names = ("AS", "CPU", "FSIZE", "NOFILE", "CORE")
+child.limit(protocol.ProcessLimits(address_bytes=2**33, data_bytes=2**33, cpu_s=7, file_bytes=4096, files=20))
+names = ("AS", "DATA", "CPU", "FSIZE", "NOFILE", "CORE")
 print(json.dumps({name: resource.getrlimit(getattr(resource, "RLIMIT_" + name)) for name in names}))
 """
     shown = json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
-    assert shown == {"AS": [2**33] * 2, "CPU": [7, 7], "FSIZE": [4096] * 2, "NOFILE": [20, 20], "CORE": [0, 0]}
+    memory = {"AS": [2**33] * 2, "DATA": [2**33] * 2}
+    assert shown == memory | {"CPU": [7, 7], "FSIZE": [4096] * 2, "NOFILE": [20, 20], "CORE": [0, 0]}
 
 
 @pytest.mark.parametrize("operation", child.OPERATIONS)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 import tifffile
 from PIL import Image
 
 from tests.imaging.pictures import HEIGHT, ICC_RGB, WIDTH, decoded, memory_file, noise, photo, png, saved
 from tests.imaging.sources import EXTRAS, raw, sources, tiff
 from twofold.core.errors import TwofoldError
+from twofold.core.picture import BUFFERED
 from twofold.imaging import codec, colour
 from twofold.imaging.inspection import inspect, sniff
 
@@ -116,3 +118,29 @@ def test_without_its_extra_a_file_waits(data: bytes, tmp_path: Path) -> None:
 def test_a_png_without_pixels_is_damaged() -> None:
     with pytest.raises(TwofoldError, match="no pixels"):
         inspect(png((4, 4, 8, 2), (b"CgBI", b"")))
+
+
+@pytest.mark.parametrize(
+    ("options", "whole"),
+    [
+        (("JPEG", {}), False),
+        (("JPEG", {"progressive": True}), True),
+        (("PNG", {}), False),
+        (("TIFF", {"compression": "raw"}), False),
+    ],
+)
+def test_it_is_told_whether_a_decoder_has_to_hold_the_whole_picture(options, whole: bool) -> None:
+    name, more = options
+    assert (BUFFERED in inspect(saved(photo(), name, **more)).header.signals) is whole
+
+
+def test_an_interlaced_png_is_decoded_whole() -> None:
+    image = pyvips.Image.black(40, 30, bands=3)
+    assert BUFFERED in inspect(image.pngsave_buffer(interlace=True)).header.signals
+    assert BUFFERED not in inspect(image.pngsave_buffer(interlace=False)).header.signals
+
+
+@pytest.mark.parametrize(("rows", "whole"), [(64, False), (4000, True)])
+def test_a_tiff_in_one_large_strip_is_decoded_whole(rows: int, whole: bool) -> None:
+    data = tiff(np.zeros((4000, 2000, 3), np.uint8), rowsperstrip=rows, compression="zlib")
+    assert (BUFFERED in inspect(data).header.signals) is whole

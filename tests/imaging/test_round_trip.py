@@ -123,6 +123,23 @@ def test_pixels_may_go_to_scratch_files(fd: int, tmp_path) -> None:
     assert np.array_equal(np.fromfile(tmp_path / "scratch", np.uint16).reshape(samples.shape), samples)
 
 
+@pytest.mark.parametrize(("name", "channels", "depth", "alpha"), CASES)
+def test_a_scratch_file_in_place_of_memory_changes_no_byte(
+    name: str, channels: int, depth: int, alpha: bool, tmp_path
+) -> None:
+    raster = SharedRaster.copy_of(gradient(channels, depth))
+    coverage = SharedRaster.copy_of(noise(1, depth)) if alpha else None
+    with (tmp_path / "room").open("w+b") as room:
+        room.truncate(codec.room_bytes(raster, coverage))
+        in_memory, _ = encoded(name, raster, coverage, Metadata())
+        on_scratch, _ = encoded(name, raster, coverage, Metadata(), room_fd=room.fileno())
+        assert on_scratch == in_memory
+        verified(on_scratch, name, raster, coverage, room_fd=room.fileno())
+        other = SharedRaster.copy_of(255 - gradient(channels, 8)) if depth == 8 else SharedRaster.copy_of(noise(3, 16))
+        with pytest.raises(TwofoldError):
+            verified(on_scratch, name, other, coverage, room_fd=room.fileno())
+
+
 @pytest.mark.parametrize("name", WRITABLE)
 def test_a_result_of_other_pixels_is_refused(name: str) -> None:
     data, _ = encoded(name, SharedRaster.copy_of(gradient(3, 8)), None, Metadata())

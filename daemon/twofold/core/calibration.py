@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from twofold.core.card import NetworkCard
+from twofold.core.cost import line_through, prior_cost
+from twofold.core.experience import Experience
 from twofold.core.geometry import Size
-from twofold.core.memory import Budget, DeviceKind, DType, choose_plan, prior_cost, tile_ladder_px
+from twofold.core.memory import Budget, DeviceKind, DType
+from twofold.core.pass_plan import choose_plan, tile_ladder_px
 
 TYPICAL = Size(4000, 3000)
 """The picture whose rate stands for the network's: 12 megapixels, as most cameras and phones make."""
@@ -55,15 +58,23 @@ def measurable_sides_px(card: NetworkCard, kind: DeviceKind, dtype: DType, budge
 
 def fit(samples: Sequence[Sample]) -> Cost:
     """At least one sample is needed; with one, everything is laid on its pixels."""
-    overhead_s, s_per_px = _line((one.pixels, one.seconds) for one in samples)
+    overhead_s, s_per_px = line_through((one.pixels, one.seconds) for one in samples)
     memory = [(one.pixels, float(one.bytes)) for one in samples if one.bytes is not None]
-    fixed, per_px = _line(memory) if memory else (None, None)
+    fixed, per_px = line_through(memory) if memory else (None, None)
     return Cost(
         bytes_per_px=per_px,
         fixed_bytes=None if fixed is None else round(fixed),
         px_per_s=max(MIN_PX_PER_S, 1 / s_per_px if s_per_px > 0 else samples[-1].px_per_s),
         overhead_s=overhead_s,
     )
+
+
+def experience_of(card: NetworkCard, samples: Sequence[Sample], kind: DeviceKind, dtype: DType) -> Experience:
+    """What a worker may go on from: it begins with the largest size that was measured, not with a small one."""
+    experience = Experience.of(prior_cost(card, kind, dtype))
+    for sample in samples:
+        experience = experience.after(sample.pixels, sample.seconds, sample.bytes)
+    return experience
 
 
 def picture_px_per_s(card: NetworkCard, cost: Cost, kind: DeviceKind, dtype: DType, budget: Budget) -> float:
@@ -74,16 +85,3 @@ def picture_px_per_s(card: NetworkCard, cost: Cost, kind: DeviceKind, dtype: DTy
     known = replace(prior_cost(card, kind, dtype), px_per_s=cost.px_per_s, overhead_s=cost.overhead_s)
     plan = choose_plan(card, TYPICAL, known, budget, kind=kind, dtype=dtype)
     return TYPICAL.pixels / plan.seconds
-
-
-def _line(points: Iterable[tuple[int, float]]) -> tuple[float, float]:
-    """Intercept and slope of the least squares line, neither below zero."""
-    xs, ys = zip(*points, strict=True)
-    count = len(xs)
-    mean_x, mean_y = sum(xs) / count, sum(ys) / count
-    spread = sum((x - mean_x) ** 2 for x in xs)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / spread if spread else 0.0
-    intercept = mean_y - slope * mean_x
-    if slope <= 0 or intercept < 0:
-        return 0.0, sum(x * y for x, y in zip(xs, ys, strict=True)) / sum(x * x for x in xs)
-    return intercept, slope

@@ -61,7 +61,7 @@ class Code(StrEnum):
     )
     LOW_MEMORY = (
         "low_memory",
-        "Not even the smallest tile fits into the memory that is free now.",
+        "Not even the smallest tile, or the picture beside it, fits into the memory that is free now.",
         "Free memory on the device, or lower vram.keep_free; the job goes on by itself.",
         True,
     )
@@ -117,6 +117,11 @@ class Code(StrEnum):
         "model_scale",
         "The recipe's networks cannot make this factor.",
         "Add a 2x network to the recipe's models, or choose a scale that the networks reach by themselves.",
+    )
+    NEEDS_MEMORY = (
+        "needs_memory",
+        "The picture needs more main memory than may be used here, even with its rasters on scratch.",
+        "Raise ram.use_at_most, use a smaller scale, or save as jpeg, png or tiff, which are written row by row.",
     )
     FORMAT_LIMIT = (
         "format_limit",

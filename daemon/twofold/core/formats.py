@@ -21,7 +21,8 @@ class Format:
     `max_side_px` and `max_px` bound what a file can hold and be read back; `depth` is that of the raster it is written
     from (bits per sample), of which it keeps `bits` (None: all); a format without `grey` holds it as RGB; `lossless`
     None means that it has both kinds; `writable` is False for formats that are only read. `size_ratio` is a cautious
-    share of the raw samples that a result takes on disk; `encode_s` are seconds per megapixel (measured).
+    share of the raw samples that a result takes on disk; `encode_s` are seconds per megapixel, and `encode_bytes` what
+    an encoder that does not work row by row holds per pixel and 8 bits, without and with alpha (both measured).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Format:
     writable: bool = True
     size_ratio: float = 1.0
     encode_s: float = 0.01
+    encode_bytes: tuple[int, int] = (0, 0)
 
     @property
     def extension(self) -> str:
@@ -69,6 +71,7 @@ FORMATS = {
             lossless=None,
             size_ratio=0.4,
             encode_s=0.12,
+            encode_bytes=(6, 14),
         ),
         Format("tiff", ("tif", "tiff"), MAX_SIDE_PX, depth=16, encode_s=0.08),
         # libvips and libavif write wider files that cannot be read back. Twelve bits few programs show.
@@ -81,7 +84,8 @@ FORMATS = {
             grey=False,
             lossless=None,
             size_ratio=0.3,
-            encode_s=0.5,
+            encode_s=0.9,
+            encode_bytes=(40, 58),
         ),
         # the limits of the level that every decoder has to reach
         Format(
@@ -93,6 +97,7 @@ FORMATS = {
             lossless=None,
             size_ratio=0.4,
             encode_s=0.3,
+            encode_bytes=(22, 30),
         ),
         Format("bmp", ("bmp", "dib"), MAX_SIDE_PX, alpha=False, writable=False),
         Format("gif", ("gif",), 65535, writable=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from twofold.core.memory import PassPlan
+from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain
 
 Stage = Literal["preparing", "enlarging", "saving"]

@@ -7,6 +7,9 @@ from typing import Any
 
 from twofold.core.geometry import Size
 
+BUFFERED = "buffered"
+"""The signal that a decoder has to hold the whole picture: it is progressive, interlaced, or in one large strip."""
+
 
 @dataclass(frozen=True, slots=True)
 class PictureHeader:

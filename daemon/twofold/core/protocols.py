@@ -6,13 +6,27 @@ from typing import Any, Protocol
 
 from twofold.core.card import NetworkCard
 from twofold.core.geometry import Size
-from twofold.core.memory import MemoryReading, PassPlan
+from twofold.core.memory import AllocatorFigures, MemoryReading
+from twofold.core.pass_plan import PassPlan
 
 
 class MemoryProbe(Protocol):
-    """Reads one device's memory now."""
+    """Reads one device's memory now: free and total, as the device tells them."""
 
-    def read(self) -> MemoryReading: ...
+    def read(self) -> MemoryReading:
+        """Raises TwofoldError(NO_DEVICE) where the device does not answer."""
+
+
+class Allocator(Protocol):
+    """The memory that this process keeps on a device, used or not."""
+
+    def figures(self) -> AllocatorFigures: ...
+
+    def limit(self, reserved_bytes: int) -> None:
+        """Refuse to reserve more than this from now on: the batch that would runs out of memory instead."""
+
+    def release(self) -> None:
+        """Give back to the device what holds nothing."""
 
 
 class Governor(Protocol):
@@ -21,14 +35,24 @@ class Governor(Protocol):
     def plan(self, card: NetworkCard, source: Size) -> PassPlan:
         """A plan for one pass from a fresh reading. Raises TwofoldError(LOW_MEMORY)."""
 
+    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int, band_start: bool) -> PassPlan:
+        """Before every batch: the very same plan where it stands, else the one to go on by.
+
+        Smaller at once where memory got short. Larger only after good batches, for a real gain over what is left below
+        `done_px` source rows, and with other tiles only at a `band_start`.
+        Raises TwofoldError(LOW_MEMORY) where not even the smallest tile fits now.
+        """
+
     def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:
         """A strictly smaller plan after `plan` ran out of memory; remembered for a while.
 
         Raises TwofoldError(LOW_MEMORY).
         """
 
-    def completed(self, card: NetworkCard, plan: PassPlan, *, batch_px: int, seconds: float) -> None:
-        """One batch of `batch_px` window pixels took `seconds`: learn from it."""
+    def completed(
+        self, card: NetworkCard, plan: PassPlan, *, batch_px: int, seconds: float, peak_bytes: int | None
+    ) -> None:
+        """One batch of `batch_px` window pixels took `seconds` and at its widest `peak_bytes` (None: not known)."""
 
 
 class JobHandler(Protocol):

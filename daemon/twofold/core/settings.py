@@ -119,6 +119,11 @@ class Settings:
     hooks: Hooks = field(default_factory=Hooks)
     source: str | None = None
 
+    @property
+    def ram(self) -> MemoryPolicy:
+        """What may be taken of main memory."""
+        return MemoryPolicy(use_at_most=self.ram_use_at_most)
+
     def policy(self, ids: Collection[str], kind: DeviceKind) -> MemoryPolicy:
         """What may be taken of the device that goes by these ids: its own policy, else that of all; on the processor
         the share of main memory.

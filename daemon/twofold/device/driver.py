@@ -7,9 +7,10 @@ import os
 
 from twofold.core.checkup.devices import Capability, DriverFacts, SeenDevice
 from twofold.core.errors import TwofoldError
+from twofold.core.faults import Act, DeviceTrouble
 from twofold.device.host import HostProbe
 from twofold.device.inventory import nvidia_on_bus
-from twofold.device.nvml import NvidiaDevice, NvidiaProbe, list_nvidia, nvml_session
+from twofold.device.nvml import NvidiaDevice, NvidiaProbe, ask_driver, list_nvidia
 
 NODES = ("/dev/nvidiactl", "/dev/nvidia-uvm")
 MAX_DEVICES = 64
@@ -17,7 +18,7 @@ MAX_DEVICES = 64
 
 def read_driver(proc: str = "/proc", sys: str = "/sys") -> DriverFacts:
     """Everything but torch's view; opens the device files for reading and writing, as CUDA does, and closes them."""
-    module = _module_version(proc)
+    module = module_version(proc)
     found = list_nvidia()
     nvml_found, version, cuda = _versions()
     hardware = bool(module or found.devices)
@@ -28,6 +29,7 @@ def read_driver(proc: str = "/proc", sys: str = "/sys") -> DriverFacts:
         nodes={path: _refusal(path) for path in (*NODES, *_device_nodes())} if module and hardware else {},
         nvml_found=nvml_found,
         nvml_trouble=found.trouble,
+        nvml_hint=found.hint,
         nvml_devices=tuple(map(_seen, found.devices)),
         version=version,
         cuda=cuda,
@@ -38,27 +40,30 @@ def _versions() -> tuple[bool, str, Capability | None]:
     """Whether NVML's library is there, the driver's version by it, and the newest CUDA that the driver runs."""
     import pynvml
 
+    def ask() -> tuple[str, int]:
+        return str(pynvml.nvmlSystemGetDriverVersion()), pynvml.nvmlSystemGetCudaDriverVersion_v2()
+
     try:
-        with nvml_session():
-            cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
-            return True, str(pynvml.nvmlSystemGetDriverVersion()), (cuda // 1000, cuda % 1000 // 10)
-    except pynvml.NVMLError_LibraryNotFound:
-        return False, "", None
-    except pynvml.NVMLError:
-        return True, "", None
+        version, cuda = ask_driver("NVML", ask)
+    except DeviceTrouble as error:
+        return error.fault.act is not Act.ABSENT, "", None
+    return True, version, (cuda // 1000, cuda % 1000 // 10)
 
 
 def _seen(device: NvidiaDevice) -> SeenDevice:
-    free_bytes, trouble = None, ""
+    free_bytes, trouble, hint = None, "", ""
     try:
         free_bytes = NvidiaProbe(device.uuid, HostProbe()).read().free_bytes
     except TwofoldError as error:
-        trouble = error.reason.text
-    return SeenDevice(device.uuid, device.name, device.capability, device.total_bytes, free_bytes, trouble)
+        trouble, hint = error.reason.text, error.reason.hint
+    return SeenDevice(device.uuid, device.name, device.capability, device.total_bytes, free_bytes, trouble, hint)
 
 
-def _module_version(proc: str) -> str:
-    """`NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  …`: the first word that is a version."""
+def module_version(proc: str = "/proc") -> str:
+    """The version of NVIDIA's kernel module; empty where there is none.
+
+    `NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  …`: the first word that is a version.
+    """
     line = _text(os.path.join(proc, "driver/nvidia/version")).partition("\n")[0]
     return next((word for word in line.split() if "." in word and word.replace(".", "").isdecimal()), "")
 

@@ -6,24 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from twofold.core.card import NetworkCard
+from twofold.core.cost import CostModel, prior_cost
+from twofold.core.experience import GOOD_ENOUGH_TO_GROW, Experience
 from twofold.core.geometry import Size
-from twofold.core.memory import (
-    CostModel,
-    DeviceKind,
-    DType,
-    MemoryPolicy,
-    PassPlan,
-    choose_plan,
-    plan_budget,
-    prior_cost,
-)
+from twofold.core.memory import Budget, DeviceKind, DType, MemoryPolicy, plan_budget
+from twofold.core.pass_plan import PassPlan, choose_plan, worth_changing
 from twofold.core.precision import working_dtype
-from twofold.core.protocols import MemoryProbe
-from twofold.device.pace import Pace
+from twofold.core.protocols import Allocator, MemoryProbe
+from twofold.device.cost_store import CostStore, record_key
 
 CEILING_LIFETIME_S = 120.0
 BUDGET_BUCKET_BYTES = 256 << 20
 MAX_CEILINGS = 64
+
+READ_EVERY_S = 0.05
+"""Asking a driver costs microseconds and locks; batches can be shorter than this."""
+GROW_AFTER_S = 2.0
+"""After memory was tight, no plan grows for so long: neighbours come in bursts."""
+GROW_WITHIN_PERCENT = 80
+"""A plan grows only to where this share of the budget suffices: growing to the edge means shrinking again soon."""
+KEEP_EVERY_S = 30.0
 
 Network = tuple[str, DType]  # sha256 and number format: what costs and ceilings depend on
 
@@ -39,60 +41,121 @@ class Ceiling:
 
 
 class DeviceGovernor:
-    """Plans the passes of one device (see core.protocols.Governor) from its free memory, read anew for every plan.
+    """Plans the passes of one device (see core.protocols.Governor) from its free memory, read anew before every batch.
 
-    `device` is the name that plans carry; `clock` is monotonic seconds.
+    `device` is the name that plans carry; `clock` is monotonic seconds; `costs` keeps what was learnt.
+    While `smallest` is set, it takes the plan that needs least.
     """
 
     def __init__(
         self,
         probe: MemoryProbe,
+        allocator: Allocator,
         policy: MemoryPolicy,
         *,
         kind: DeviceKind,
         device: str,
         clock: Callable[[], float],
         capability: tuple[int, int] | None = None,
+        costs: CostStore | None = None,
     ) -> None:
+        self.smallest = False
         self._probe = probe
+        self._allocator = allocator
         self._policy = policy
         self._kind = kind
         self._device = device
         self._clock = clock
         self._capability = capability
+        self._costs = costs
         self._ceilings: tuple[Ceiling, ...] = ()
-        self._paces: dict[Network, Pace] = {}
+        self._learnt: dict[Network, Experience] = {}
+        self._kept: dict[Network, tuple[float, int]] = {}  # when it was written, and the largest batch by then
+        self._steered: tuple[PassPlan, float] | None = None
+        self._tight_at_s = float("-inf")
+        self._retries = 0
 
     def plan(self, card: NetworkCard, source: Size) -> PassPlan:
         """See core.protocols.Governor.plan."""
-        return self._choose(card, source, ceiling_px=None)
+        return self._choose(card, source, self._budget(), ceiling_px=None)
+
+    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int, band_start: bool) -> PassPlan:
+        """See core.protocols.Governor.steer. A network that was never measured begins with small batches."""
+        now_s = self._clock()
+        if self._steered is not None and self._steered[0] is plan and now_s - self._steered[1] < READ_EVERY_S:
+            return plan
+        chosen = self._steer(card, plan, done_px, band_start=band_start)
+        self._steered = chosen, now_s
+        return chosen
 
     def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:
         """See core.protocols.Governor.replan: half the batch, and where it is one, the next smaller tile."""
-        batch_px = plan.tiles.tile.pixels * plan.batch
-        below_px = batch_px // 2 if plan.batch > 1 else batch_px - 1
-        self._remember(
-            Ceiling(self._key(card), _bucket(plan.budget_bytes), below_px, self._clock() + CEILING_LIFETIME_S)
-        )
-        return replace(self._choose(card, plan.tiles.source, ceiling_px=below_px), oom_steps=plan.oom_steps + 1)
+        key, below_px = self._key(card), _below(plan)
+        budget = self._budget()
+        self._remember(key, budget, below_px)
+        self._learnt[key] = self._experience(card).out_of_memory(plan.batch_px, plan.budget_bytes)
+        self._tight_at_s = self._clock()
+        smaller = self._choose(card, plan.tiles.source, budget, ceiling_px=below_px)
+        return replace(smaller, oom_steps=plan.oom_steps + 1)
 
-    def completed(self, card: NetworkCard, plan: PassPlan, *, batch_px: int, seconds: float) -> None:
+    def completed(
+        self, card: NetworkCard, plan: PassPlan, *, batch_px: int, seconds: float, peak_bytes: int | None
+    ) -> None:
         """See core.protocols.Governor.completed."""
         key = self._key(card)
-        pace = self._paces.get(key) or Pace.of(prior_cost(card, self._kind, key[1]))
-        self._paces[key] = pace.after(batch_px, seconds)
+        self._learnt[key] = self._experience(card).after(batch_px, seconds, peak_bytes)
+        self._keep(key)
 
     def cost(self, card: NetworkCard) -> CostModel:
-        """What a batch of this network costs here, as far as is known by now."""
-        key = self._key(card)
-        cost = prior_cost(card, self._kind, key[1])
-        pace = self._paces.get(key)
-        return cost if pace is None else replace(cost, px_per_s=pace.px_per_s, overhead_s=pace.overhead_s)
+        """What a batch of this network costs here, as far as is known by now.
 
-    def _choose(self, card: NetworkCard, source: Size, ceiling_px: int | None) -> PassPlan:
-        budget = plan_budget(self._probe.read(), self._policy, self._kind)
-        known = [one.batch_px for one in self._standing(self._key(card)) if _bucket(budget.bytes) <= one.bucket]
-        ceiling_px = min([*known, *([] if ceiling_px is None else [ceiling_px])], default=None)
+        On a CPU the overhead keeps its share: its tiles then hang on memory alone, and the noise of a measured speed
+        changes no bytes of a result.
+        """
+        known = self._experience(card)
+        if self._kind == "cuda":
+            return known.cost
+        share_px = known.prior.overhead_s * known.prior.px_per_s
+        return replace(known.cost, overhead_s=share_px / known.cost.px_per_s)
+
+    def _steer(self, card: NetworkCard, plan: PassPlan, done_px: int, *, band_start: bool) -> PassPlan:
+        key, cost = self._key(card), self.cost(card)
+        budget, source = self._budget(), plan.tiles.source
+        need_bytes = cost.need_bytes(plan.tiles.tile.pixels, plan.batch)
+        if self._retried():
+            self._remember(key, budget, _below(plan))
+            self._tight(key)
+        elif need_bytes > budget.bytes:
+            self._allocator.release()
+            budget = self._budget()
+            if need_bytes > budget.bytes:
+                self._tight(key)
+        ceiling_px = self._provable_px(card)
+        better = self._choose(card, source, budget, ceiling_px=ceiling_px)
+        if need_bytes > budget.bytes or plan.batch_px > (better.figures["ceiling_px"] or plan.batch_px):
+            return replace(better, oom_steps=plan.oom_steps)
+        if self.smallest:
+            return better if better.need_bytes < need_bytes and band_start else plan
+        if not (band_start or better.tiles == plan.tiles) or not self._may_grow(key):
+            return plan
+        roomy = better.need_bytes * 100 <= budget.bytes * GROW_WITHIN_PERCENT
+        if roomy and better.batch_px > plan.batch_px and worth_changing(plan, better, cost, done_px):
+            return replace(better, oom_steps=plan.oom_steps)
+        return plan
+
+    def _budget(self) -> Budget:
+        """From a fresh reading; the allocator is stopped where others' share begins."""
+        figures = self._allocator.figures()
+        reading = replace(
+            self._probe.read(), reserved_bytes=figures.reserved_bytes, allocated_bytes=figures.allocated_bytes
+        )
+        budget = plan_budget(reading, self._policy, self._kind)
+        self._allocator.limit(budget.reserve_at_most_bytes)
+        return budget
+
+    def _choose(self, card: NetworkCard, source: Size, budget: Budget, ceiling_px: int | None) -> PassPlan:
+        bucket = _bucket(budget.bytes)
+        known = [one.batch_px for one in self._standing(self._key(card)) if bucket <= one.bucket]
         plan = choose_plan(
             card,
             source,
@@ -100,9 +163,55 @@ class DeviceGovernor:
             budget,
             kind=self._kind,
             dtype=self._key(card)[1],
-            ceiling_px=ceiling_px,
+            ceiling_px=min([*known, *([] if ceiling_px is None else [ceiling_px])], default=None),
+            smallest=self.smallest,
         )
         return replace(plan, device=self._device)
+
+    def _provable_px(self, card: NetworkCard) -> int | None:
+        """How large a batch may be tried; the CPU's costs were measured when this was written."""
+        if self._kind == "cpu" or card.backend != "torch":
+            return None
+        return self._experience(card).provable_px
+
+    def _retried(self) -> bool:
+        """True where the allocator has lately had to flush its cache and try again."""
+        before, self._retries = self._retries, self._allocator.figures().retries
+        return self._retries > before
+
+    def _tight(self, key: Network) -> None:
+        self._tight_at_s = self._clock()
+        self._learnt[key] = self._learnt[key].tight()
+
+    def _may_grow(self, key: Network) -> bool:
+        rested = self._clock() - self._tight_at_s >= GROW_AFTER_S
+        return rested and self._learnt[key].good >= GOOD_ENOUGH_TO_GROW
+
+    def _experience(self, card: NetworkCard) -> Experience:
+        """What is known, at first from earlier processes."""
+        key = self._key(card)
+        if key not in self._learnt:
+            self._learnt[key] = self._carried(key, prior_cost(card, self._kind, key[1]))
+        return self._learnt[key]
+
+    def _carried(self, key: Network, prior: CostModel) -> Experience:
+        record = self._costs.find(record_key(*key)) if self._costs is not None else None
+        if record is not None:
+            try:
+                return Experience.from_json(prior, record)
+            except (KeyError, TypeError, ValueError):
+                pass  # an older layout, or a hand that wrote into it: measured again
+        return Experience.of(prior)
+
+    def _keep(self, key: Network) -> None:
+        """Write down what is known where it grew, and now and then."""
+        if self._costs is None:
+            return
+        now_s, learnt = self._clock(), self._learnt[key]
+        at_s, proven_px = self._kept.get(key, (float("-inf"), 0))
+        if learnt.proven_px > proven_px or now_s - at_s >= KEEP_EVERY_S:
+            self._costs.keep(record_key(*key), learnt.to_json())
+            self._kept[key] = now_s, learnt.proven_px
 
     def _key(self, card: NetworkCard) -> Network:
         return card.sha256, working_dtype(card, self._kind, self._capability)
@@ -111,10 +220,16 @@ class DeviceGovernor:
         now_s = self._clock()
         return [one for one in self._ceilings if one.network == key and one.until_s > now_s]
 
-    def _remember(self, ceiling: Ceiling) -> None:
+    def _remember(self, key: Network, budget: Budget, below_px: int) -> None:
         now_s = self._clock()
         standing = [one for one in self._ceilings if one.until_s > now_s]
+        ceiling = Ceiling(key, _bucket(budget.bytes), below_px, now_s + CEILING_LIFETIME_S)
         self._ceilings = (*standing, ceiling)[-MAX_CEILINGS:]
+
+
+def _below(plan: PassPlan) -> int:
+    """The largest batch of the next plan, in window pixels."""
+    return plan.batch_px // 2 if plan.batch > 1 else plan.batch_px - 1
 
 
 def _bucket(budget_bytes: int) -> int:

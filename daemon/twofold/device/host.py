@@ -29,14 +29,22 @@ class HostProbe:
 
     def read(self) -> MemoryReading:
         """Raises TwofoldError(NO_DEVICE) where /proc/meminfo cannot be read."""
-        meminfo = _fields(_text(os.path.join(self.proc, "meminfo")))
-        if "MemTotal" not in meminfo or "MemAvailable" not in meminfo:
-            raise TwofoldError(Code.NO_DEVICE, f"{self.proc}/meminfo does not say how much memory is available.")
-        total_bytes, free_bytes = meminfo["MemTotal"] * KIB, meminfo["MemAvailable"] * KIB
+        total_bytes, free_bytes = self._meminfo()
         for limit_bytes, left_bytes in self._cgroup_limits():
             total_bytes, free_bytes = min(total_bytes, limit_bytes), min(free_bytes, left_bytes)
         free_bytes = min([free_bytes, *self._process_limits()])
         return MemoryReading(free_bytes=max(0, free_bytes), total_bytes=total_bytes)
+
+    def machine_bytes(self) -> int:
+        """All memory of the machine, whatever this process may take of it. Raises as `read` does."""
+        return self._meminfo()[0]
+
+    def _meminfo(self) -> tuple[int, int]:
+        """(MemTotal, MemAvailable) in bytes."""
+        meminfo = _fields(_text(os.path.join(self.proc, "meminfo")))
+        if "MemTotal" not in meminfo or "MemAvailable" not in meminfo:
+            raise TwofoldError(Code.NO_DEVICE, f"{self.proc}/meminfo does not say how much memory is available.")
+        return meminfo["MemTotal"] * KIB, meminfo["MemAvailable"] * KIB
 
     def _cgroup_limits(self) -> Iterator[tuple[int, int]]:
         """(limit, left) in bytes of every cgroup above this process that has a limit."""
@@ -46,10 +54,13 @@ class HostProbe:
             used_bytes = _number(folder, "memory.current" if unified else "memory.usage_in_bytes")
             if limit_bytes is None or used_bytes is None or limit_bytes >= UNLIMITED_BYTES:
                 continue
-            # Page cache counts as used, but the kernel gives its inactive part back before it refuses anything.
-            cache = _fields(_text(os.path.join(folder, "memory.stat")))
-            cached_bytes = cache.get("inactive_file" if unified else "total_inactive_file", 0)
-            yield limit_bytes, limit_bytes - used_bytes + cached_bytes
+            # Page cache counts as used, but the kernel gives it back before it refuses anything: all that is inactive,
+            # and then what it finds to be hardly used. Half of that is left for libraries and what is being written.
+            stat = _fields(_text(os.path.join(folder, "memory.stat")))
+            inactive_bytes, active_bytes = (
+                stat.get(f"{'' if unified else 'total_'}{kind}_file", 0) for kind in ("inactive", "active")
+            )
+            yield limit_bytes, limit_bytes - used_bytes + inactive_bytes + active_bytes // 2
 
     def _cgroups(self, controller: str) -> Iterator[str]:
         """Folders of the process's cgroups that have this controller, from its own up to the root."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.core.memory import DeviceKind
+from twofold.core.memory import DeviceKind, MemoryReading
 from twofold.core.protocols import MemoryProbe
 from twofold.device.host import HostProbe
-from twofold.device.nvml import AllocatorBytes, NvidiaList, NvidiaProbe, list_nvidia
+from twofold.device.nvml import NvidiaList, NvidiaProbe, list_nvidia
 
 CPU = "cpu"
 NVIDIA_VENDOR = "0x10de"
@@ -25,7 +25,8 @@ class Device:
     """Something networks run on.
 
     `id` is "cpu" or the device's UUID ("GPU-..." or "MIG-..."), which stays the same over reboots; `alias` is "cuda:N"
-    in NVML's order (by PCI bus), which may differ from CUDA's own.
+    in NVML's order (by PCI bus, MIG instances counted one by one), which may differ from CUDA's own. Devices are handed
+    to workers by UUID, so that the difference never matters. Only where NVML is missing is an id "cuda:N", by CUDA.
     """
 
     id: str
@@ -35,14 +36,24 @@ class Device:
     alias: str = ""
     capability: tuple[int, int] | None = None
 
+    @property
+    def visible(self) -> str:
+        """CUDA_VISIBLE_DEVICES of a process that is to see this GPU alone."""
+        return self.id.removeprefix("cuda:")
+
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What there is; `trouble` says which NVIDIA devices are there but cannot be used, and why."""
+    """What there is; `trouble` says which NVIDIA devices are there but cannot be used, and why, `hint` what to do.
+
+    `cuda_may_work`: NVML itself is what fails, so that there may be devices which only CUDA sees.
+    """
 
     cpu: Device
     nvidia: tuple[Device, ...] = ()
     trouble: str = ""
+    hint: str = ""
+    cuda_may_work: bool = False
 
 
 def take_inventory(host: HostProbe, nvidia: NvidiaList, *, on_bus: bool) -> Inventory:
@@ -52,10 +63,12 @@ def take_inventory(host: HostProbe, nvidia: NvidiaList, *, on_bus: bool) -> Inve
     """
     cpu = Device(CPU, "cpu", _processor_name(host.proc), host.read().total_bytes, CPU)
     gpus = tuple(
-        Device(one.uuid, "cuda", one.name, one.total_bytes or cpu.total_bytes, f"cuda:{index}", one.capability)
-        for index, one in enumerate(nvidia.devices)
+        Device(one.uuid, "cuda", one.name, one.total_bytes or cpu.total_bytes, f"cuda:{one.place}", one.capability)
+        for one in nvidia.devices
     )
-    return Inventory(cpu, gpus, nvidia.trouble if on_bus or gpus else "")
+    if not (on_bus or gpus):
+        return Inventory(cpu, cuda_may_work=nvidia.cuda_may_work)
+    return Inventory(cpu, gpus, nvidia.trouble, nvidia.hint, nvidia.cuda_may_work)
 
 
 def list_devices() -> Inventory:
@@ -76,27 +89,58 @@ def choose_devices(wanted: str | Sequence[str], inventory: Inventory, *, wait: b
 
     "auto" is every NVIDIA device, and the CPU only where there is none, not even a broken one: a GPU box never turns
     quietly into a CPU box. (Where NVIDIA's library is not installed either, the hardware is not meant for this.)
-    Of a list, all must be there.
-    Raises TwofoldError(NO_DEVICE), retryable where `wait` (on_no_device: wait).
+    Of a list, those that are there (see `missing_devices`).
+    Raises TwofoldError(NO_DEVICE) where that is none, retryable where `wait` (on_no_device: wait).
     """
     if wanted == "auto":
         if inventory.nvidia:
             return inventory.nvidia
         if inventory.trouble:
-            raise TwofoldError(Code.NO_DEVICE, inventory.trouble, retryable=wait)
+            raise TwofoldError(Code.NO_DEVICE, inventory.trouble, inventory.hint, retryable=wait)
         return (inventory.cpu,)
-    names = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
-    known = {name: one for one in (inventory.cpu, *inventory.nvidia) for name in (one.id, one.alias)}
-    missing = [name for name in names if name not in known]
-    if missing:
-        trouble = f" ({inventory.trouble})" if inventory.trouble else ""
-        raise TwofoldError(Code.NO_DEVICE, f"There is no device {', '.join(missing)}{trouble}.", retryable=wait)
-    return tuple(dict.fromkeys(known[name] for name in names))
+    known = _by_name(inventory)
+    chosen = tuple(dict.fromkeys(known[name] for name in _names(wanted) if name in known))
+    if not chosen:
+        raise TwofoldError(Code.NO_DEVICE, missing_devices(wanted, inventory), inventory.hint, retryable=wait)
+    return chosen
 
 
-def memory_probe(device: Device, allocator: AllocatorBytes = lambda: (0, 0)) -> MemoryProbe:
-    """The probe for the device's memory; `allocator` gives (reserved, allocated) bytes of this process's own cache."""
-    return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe(), allocator)
+def missing_devices(wanted: str | Sequence[str], inventory: Inventory) -> str:
+    """Which of the devices that `devices:` means cannot be used, and why; empty where all can."""
+    if wanted == "auto":
+        return inventory.trouble
+    missing = [name for name in _names(wanted) if name not in _by_name(inventory)]
+    if not missing:
+        return ""
+    return f"There is no device {', '.join(missing)}. {inventory.trouble}".rstrip()
+
+
+def _names(wanted: str | Sequence[str]) -> list[str]:
+    return [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
+
+
+def _by_name(inventory: Inventory) -> dict[str, Device]:
+    return {name: one for one in (inventory.cpu, *inventory.nvidia) for name in (one.id, one.alias)}
+
+
+def memory_probe(device: Device, *, lasting: bool = False) -> MemoryProbe:
+    """The probe for the device's memory; `lasting` keeps its session with the driver: for a worker.
+
+    Of a device that only CUDA knows, no other process may ask: it is taken for empty.
+    """
+    if device.id.startswith("cuda:") and not lasting:
+        return Unasked(device.total_bytes)
+    return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe(), lasting=lasting)
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """See core.protocols.MemoryProbe."""
+
+    total_bytes: int
+
+    def read(self) -> MemoryReading:
+        return MemoryReading(self.total_bytes, self.total_bytes)
 
 
 def _line(folder: str, name: str) -> str:

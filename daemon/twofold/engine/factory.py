@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
@@ -31,11 +30,3 @@ def open_upscaler(card: NetworkCard, device: str, threads: int | None = None) ->
     from twofold.engine.torch_backend import open_torch
 
     return open_torch(card, device, threads)
-
-
-def allocator_bytes() -> tuple[int, int]:
-    """(reserved, allocated) bytes of this process's CUDA caching allocator; (0, 0) before anything was put on a GPU."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return 0, 0
-    return torch.cuda.memory_reserved(), torch.cuda.memory_allocated()

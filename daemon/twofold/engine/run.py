@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from itertools import chain, islice
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twofold.core.errors import OutOfDeviceMemory
+from twofold.core.batches import Batches
+from twofold.core.codes import Code
+from twofold.core.errors import OutOfDeviceMemory, TwofoldError
 from twofold.core.geometry import Rect
-from twofold.core.memory import PassPlan
+from twofold.core.pass_plan import PassPlan
 from twofold.core.protocols import Governor
 from twofold.core.tiles import Tile
 from twofold.raster import Samples, Upscaler
 
-PlacedTile = tuple[int, Tile]  # and the index of its band
+PATIENCE_S = 10.0
+"""How long a pass waits for memory that others took; then it gives up, which frees all of this process's own."""
+LOOK_AGAIN_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a pass tells while it runs, and asks.
+
+    `on_row(index, plan)`: this band of that plan and all above it stand in the result. `on_plan(plan)`: another plan is
+    in force. `on_wait(error)`: it waits for memory. `stop` is called before each batch and while waiting; it may raise.
+    """
+
+    on_row: Callable[[int, PassPlan], None] = lambda index, plan: None
+    on_plan: Callable[[PassPlan], None] = lambda plan: None
+    on_wait: Callable[[TwofoldError], None] = lambda error: None
+    stop: Callable[[], None] = lambda: None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
 
 def run_pass(
@@ -28,46 +48,70 @@ def run_pass(
     *,
     depth: int,
     first_row: int = 0,
-    on_row: Callable[[int, PassPlan], None] = lambda index, plan: None,
-    stop: Callable[[], None] = lambda: None,
-    clock: Callable[[], float] = time.monotonic,
+    watch: Watch | None = None,
 ) -> PassPlan:
     """Enlarge `source` (H, W, C) into `result` (H*scale, W*scale, C), both arrays or memory maps.
 
-    Returns the plan that was in force last.
+    Returns the plan that was in force last. `first_row` is the first band of `plan` still to be done: a later call goes
+    on from (index + 1, plan) of the last `on_row`. `depth` is 8 or 16, the bits per sample of `result`.
 
-    `first_row` is the first band of `plan` still to be done. `on_row(index, plan)` says that this band of that plan and
-    all above it stand in `result`: a later call goes on from (index + 1, plan). `stop` is called before each batch and
-    may raise. `depth` is 8 or 16, the bits per sample of `result`.
-
-    Where the device runs out of memory, the same tiles run again by the governor's smaller plan; finished rows stay,
-    and bands of the new plan write only below them. Tiles are cut hard at the border of what they own: equal to the
-    whole picture for exact networks, within about the card's `tiling_error` for others.
-    Raises what upscaler and governor raise: NOT_FINITE, LOW_MEMORY.
+    Before each batch the governor may change the plan; where the device runs out of memory all the same, the same tiles
+    run again by its smaller one. Finished rows stay, and bands of a new plan write only below them. Tiles are cut hard
+    at the border of what they own: equal to the whole picture for exact networks, within about the card's
+    `tiling_error` for others. Raises what upscaler and governor raise: NOT_FINITE, LOW_MEMORY.
     """
     _check_shapes(source, result, plan)
-    done_px = plan.tiles.row(first_row - 1)[0].owned.y1 if first_row else 0
-    pending = _tiles_below(plan, done_px)
-    while batch := list(islice(pending, plan.batch)):
-        stop()
-        started_s = clock()
+    watch = watch or Watch()
+    batches = Batches(plan, first_row)
+    while not batches.done:
+        _steer(batches, upscaler, governor, watch)
+        done_px, plan = batches.done_px, batches.plan
+        batch = batches.take()
+        started_s = watch.clock()
         try:
             enlarged = upscaler.run(np.stack([_cut(source, tile.window) for _, tile in batch]), depth)
         except OutOfDeviceMemory:
             smaller = governor.replan(upscaler.card, plan)
-            if _batch_px(smaller) >= _batch_px(plan):
+            if smaller.batch_px >= plan.batch_px:
                 raise  # a governor that does not step down would have us try forever
-            same_tiles, plan = smaller.tiles == plan.tiles, smaller
-            pending = chain(batch, pending) if same_tiles else _tiles_below(plan, done_px)
+            batches.change(smaller)
+            watch.on_plan(smaller)
             continue
-        tiles_px = len(batch) * plan.tiles.tile.pixels
-        governor.completed(upscaler.card, plan, batch_px=tiles_px, seconds=clock() - started_s)
-        for (index, tile), pixels in zip(batch, enlarged, strict=True):
+        governor.completed(
+            upscaler.card,
+            plan,
+            batch_px=len(batch) * plan.tiles.tile.pixels,
+            seconds=watch.clock() - started_s,
+            peak_bytes=upscaler.peak_bytes,
+        )
+        for (_, tile), pixels in zip(batch, enlarged, strict=True):
             _write(result, tile, pixels, plan.tiles.scale, done_px)
-            if tile.owned.x1 == plan.tiles.whole.width:
-                done_px = tile.owned.y1
-                on_row(index, plan)
-    return plan
+        for index in batches.completed():
+            watch.on_row(index, plan)
+    return batches.plan
+
+
+def _steer(batches: Batches, upscaler: Upscaler, governor: Governor, watch: Watch) -> None:
+    """Let the governor have its say; where nothing fits, wait a little for others to give memory back."""
+    patient_until_s: float | None = None
+    while True:
+        watch.stop()
+        try:
+            plan = governor.steer(upscaler.card, batches.plan, done_px=batches.done_px, band_start=batches.band_start)
+        except TwofoldError as error:
+            if error.code is not Code.LOW_MEMORY:
+                raise
+            if patient_until_s is None:
+                patient_until_s = watch.clock() + PATIENCE_S
+                watch.on_wait(error)
+            if watch.clock() >= patient_until_s:
+                raise
+            watch.sleep(LOOK_AGAIN_S)
+            continue
+        if plan is not batches.plan:
+            batches.change(plan)
+            watch.on_plan(plan)
+        return
 
 
 def _check_shapes(source: Samples, result: Samples, plan: PassPlan) -> None:
@@ -75,18 +119,6 @@ def _check_shapes(source: Samples, result: Samples, plan: PassPlan) -> None:
     scale = plan.tiles.scale
     if (width, height) != plan.tiles.source or result.shape != (height * scale, width * scale, channels):
         raise ValueError(f"{source.shape} to {result.shape} is not what {plan.tiles} plans")
-
-
-def _batch_px(plan: PassPlan) -> int:
-    return plan.tiles.tile.pixels * plan.batch
-
-
-def _tiles_below(plan: PassPlan, done_px: int) -> Iterator[PlacedTile]:
-    """The tiles of all bands that own a row from `done_px` on, row-major."""
-    for index in range(plan.tiles.rows):
-        band = plan.tiles.row(index)
-        if band[0].owned.y1 > done_px:
-            yield from ((index, tile) for tile in band)
 
 
 def _cut(source: Samples, window: Rect) -> Samples:

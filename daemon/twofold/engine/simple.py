@@ -25,6 +25,7 @@ class ReplicatingUpscaler:
 
     def __init__(self, card: NetworkCard, delay_s: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> None:
         self.card = card
+        self.peak_bytes: int | None = None  # not worth measuring
         self._delay_s = delay_s
         self._sleep = sleep
 

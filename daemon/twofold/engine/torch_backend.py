@@ -39,6 +39,7 @@ class TorchUpscaler:
     def __init__(self, card: NetworkCard, network: Network, device: torch.device, dtype: DType) -> None:
         self.card = card
         self.dtype = dtype
+        self.peak_bytes: int | None = None
         self._network = network
         self._device = device
         self._modules: dict[DType, torch.nn.Module] = {}
@@ -49,7 +50,13 @@ class TorchUpscaler:
 
     def run(self, tiles: NDArray[Any], depth: int) -> NDArray[Any]:
         """See raster.Upscaler.run; grey goes in three times and comes back as the mean."""
-        return self._guarded(lambda: self._run(tiles, depth))
+        if self._device.type != "cuda":
+            return self._guarded(lambda: self._run(tiles, depth))
+        before_bytes = torch.cuda.memory_allocated(self._device)
+        torch.cuda.reset_peak_memory_stats(self._device)
+        result = self._guarded(lambda: self._run(tiles, depth))
+        self.peak_bytes = torch.cuda.max_memory_allocated(self._device) - before_bytes
+        return result
 
     def _guarded(self, work: Callable[[], Answer]) -> Answer:
         """The answer of `work`; a refusal of memory becomes OutOfDeviceMemory, once what it held is given back."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from twofold.raster import Samples, full_range
 
-BAND_PX = 4 * 2**20
+BAND_PX = 2**20
 
 
 def dilate_colours(raster: Samples, alpha: Samples) -> None:
@@ -21,11 +21,8 @@ def dilate_colours(raster: Samples, alpha: Samples) -> None:
     while levels[-1].shape[0] * levels[-1].shape[1] > 1 and (levels[-1][..., -1] == 0).any():
         levels.append(_halve(levels[-1]))
     filled = _averages(levels.pop())
-    for level in reversed(levels):
-        finer = _averages(level)
-        height, width = finer.shape[:2]
-        coarse = filled.repeat(2, 0).repeat(2, 1)[:height, :width]
-        filled = np.where(level[..., -1:] > 0, finer, coarse)
+    while levels:
+        filled = _filled(levels.pop(), filled)
     rows = _band_rows(raster)
     for y in range(0, len(raster), rows):
         band = raster[y : y + rows]
@@ -48,8 +45,21 @@ def _pull(raster: Samples, alpha: Samples) -> Samples:
 
 
 def _halve(sums: Samples) -> Samples:
-    padded = np.pad(sums, ((0, sums.shape[0] & 1), (0, sums.shape[1] & 1), (0, 0)))
+    odd = sums.shape[0] & 1, sums.shape[1] & 1
+    padded = np.pad(sums, ((0, odd[0]), (0, odd[1]), (0, 0))) if any(odd) else sums
     result: Samples = padded[::2, ::2] + padded[1::2, ::2] + padded[::2, 1::2] + padded[1::2, 1::2]
+    return result
+
+
+def _filled(level: Samples, coarse: Samples) -> Samples:
+    """A level's averages where it sees anything, and the coarser level's elsewhere; band by band."""
+    height, width = level.shape[:2]
+    result = np.empty((height, width, level.shape[2] - 1), np.float32)
+    rows = _band_rows(level)
+    for y in range(0, height, rows):
+        band = level[y : y + rows]
+        below = coarse[y // 2 : (y + len(band) + 1) // 2].repeat(2, 0).repeat(2, 1)[: len(band), :width]
+        result[y : y + rows] = np.where(band[..., -1:] > 0, _averages(band), below)
     return result
 
 

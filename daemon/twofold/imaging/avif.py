@@ -53,23 +53,26 @@ def decode(data: FileBytes, header: PictureHeader) -> Samples:
     except (RuntimeError, ValueError) as error:  # imagecodecs raises RuntimeErrors of many names
         raise damaged(str(error)) from None
     samples = samples if samples.ndim == 3 else samples[:, :, None]
-    return widened(samples, isobmff.primary(data).bits)
+    widen(samples, isobmff.primary(data).bits)
+    return samples
 
 
-def widened(samples: Samples, bits: int) -> Samples:
-    """Samples of `bits` (9 to 15) in 16: white stays white."""
+def widen(samples: Samples, bits: int) -> None:
+    """Stretch (H, W, C) samples of `bits` (9 to 15) to 16, in place: white stays white."""
     import numpy as np
 
     top = np.uint32(2**bits - 1)
-    result: Samples = ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
-    return result
+    for row in samples:
+        row[...] = (row.astype(np.uint32) * 65535 + top // 2) // top
 
 
 def quantised(samples: Samples, bits: int = BITS) -> Samples:
     """What `bits` keep of 16-bit samples, rounded once: 0 to 2**bits - 1."""
     import numpy as np
 
-    result: Samples = ((samples.astype(np.uint32) * (2**bits - 1) + 32767) // 65535).astype(np.uint16)
+    result = np.empty_like(samples)
+    for row, kept in zip(samples, result, strict=True):
+        kept[...] = (row.astype(np.uint32) * (2**bits - 1) + 32767) // 65535
     return result
 
 

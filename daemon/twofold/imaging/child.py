@@ -32,6 +32,7 @@ def limit(limits: protocol.ProcessLimits) -> None:
     """Lower this process's limits for good."""
     wanted = {
         resource.RLIMIT_AS: limits.address_bytes,
+        resource.RLIMIT_DATA: limits.data_bytes,  # what is mapped shared is a file's, and not counted
         resource.RLIMIT_CPU: limits.cpu_s,
         resource.RLIMIT_NOFILE: limits.files,
         resource.RLIMIT_CORE: 0,

@@ -17,6 +17,7 @@ from typing import Any
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
+from twofold.core.formats import FORMATS, Format
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import Convert, SaveAs
 from twofold.imaging import protocol
@@ -25,7 +26,12 @@ from twofold.imaging.shared_raster import SharedRaster
 
 PROBE_S = 20.0
 ENCODE_BASE_S, ENCODE_S_PER_MPX = 60.0, 4.0  # some thirty times what was measured
+ENCODE_SLACK = 30.0
+EFFORT_SLACK = 10.0  # what a wish for small files may cost on top
+_SHARE = 3  # limits are a multiple of the raster's bytes, which an encoder's own are not
 DEATH_S = 10.0
+_LOOK_BYTES_PER_PX = 4
+_RGB = 3
 HEADROOM_BYTES = 64 * 2**20  # what a file may be larger than its raw pixels: metadata, incompressible noise
 _ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
@@ -33,16 +39,16 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "VIPS_DISC_THRESHOLD": "1000g",  # it may write no temporary files
-    "VIPS_CONCURRENCY": str(protocol.CODEC_THREADS),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The owner's limits on pictures that come in."""
+    """The owner's limits on pictures that come in, and the processors that a codec may keep busy."""
 
     input_px: int = 1_000_000_000
     decode_s: float = 20.0
+    threads: int = protocol.CODEC_THREADS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,9 @@ def probe(source_fd: int, limits: Limits, *, look: bool = False) -> PictureHeade
         {"operation": "probe", "source": source_fd, "input_px": limits.input_px, "look": look},
         (source_fd,),
         source_bytes=_regular_bytes(source_fd),
+        raster_bytes=protocol.LOOK_PX * _LOOK_BYTES_PER_PX if look else 0,
         deadline_s=min(PROBE_S, limits.decode_s),
+        threads=limits.threads,
     )
     return PictureHeader.from_json(result["header"])
 
@@ -114,6 +122,7 @@ def decode(
             source_bytes=source_bytes,
             raster_bytes=_bytes(raster, alpha),
             deadline_s=limits.decode_s,
+            threads=limits.threads,
         )
     except TwofoldError:
         for made, given in ((raster, raster_fd), (alpha, alpha_fd)):
@@ -121,8 +130,7 @@ def decode(
                 made.close()
         raise
     if alpha is not None and background is not None:
-        if alpha_fd is None:
-            alpha.close()
+        alpha.close()
         alpha = None
     return Decoded(raster, alpha, result["opaque"], Metadata.from_json(result["metadata"]))
 
@@ -133,12 +141,17 @@ def encode(
     metadata: Metadata,
     save_as: SaveAs,
     result_fd: int,
+    *,
+    room_fd: int | None = None,
+    threads: int = protocol.CODEC_THREADS,
 ) -> tuple[str, ...]:
     """Write a whole file from the start of `result_fd` (read and write, empty); returns warnings about metadata.
 
+    `room_fd` is a scratch file of `room_bytes` for what would else be held in memory a second time.
     `save_as` is settled (core.formats.Output): its format is the name of one that can be written.
     Raises TwofoldError(FORMAT_LIMIT, NEEDS_BACKGROUND, DISK_FULL, CODEC_FAILED).
     """
+    format_ = FORMATS[save_as.format]
     result = _ask(
         {
             "operation": "encode",
@@ -147,21 +160,31 @@ def encode(
             "metadata": metadata.to_json(),
             "save_as": asdict(save_as),
             "result": result_fd,
+            "room": room_fd,
         },
-        (result_fd, *_fds(raster, alpha)),
-        raster_bytes=_bytes(raster, alpha),
-        deadline_s=ENCODE_BASE_S + ENCODE_S_PER_MPX * raster.size.pixels / 1e6,
+        (result_fd, *_fds(raster, alpha, room_fd)),
+        raster_bytes=_bytes(raster, alpha) + _encoder_bytes(raster, alpha, format_) // _SHARE,
+        deadline_s=_encode_s(raster, format_, save_as),
         written_bytes=_bytes(raster, alpha) * 5 // 4 + HEADROOM_BYTES,
+        threads=threads,
     )
     return tuple(result["warnings"])
 
 
 def verify(
-    result_fd: int, metadata: Metadata, save_as: SaveAs, raster: SharedRaster, alpha: SharedRaster | None
+    result_fd: int,
+    metadata: Metadata,
+    save_as: SaveAs,
+    raster: SharedRaster,
+    alpha: SharedRaster | None,
+    *,
+    room_fd: int | None = None,
+    threads: int = protocol.CODEC_THREADS,
 ) -> dict[str, Any]:
     """Decode a written file again, by another library, and compare it with what `encode` was given.
 
-    Lossless formats must give the same samples, lossy ones a small mean difference (returned, of 255).
+    Lossless formats must give the same samples, lossy ones a small mean difference (returned, of 255). It is decoded
+    into the scratch file `room_fd` (of `room_bytes`), else in memory.
     Raises TwofoldError(VERIFY_FAILED, CODEC_FAILED).
     """
     return _ask(
@@ -172,12 +195,29 @@ def verify(
             "save_as": asdict(save_as),
             "raster": raster.to_json(),
             "alpha": None if alpha is None else alpha.to_json(),
+            "room": room_fd,
         },
-        (result_fd, *_fds(raster, alpha)),
+        (result_fd, *_fds(raster, alpha, room_fd)),
         source_bytes=_regular_bytes(result_fd),
         raster_bytes=_bytes(raster, alpha),
         deadline_s=ENCODE_BASE_S + ENCODE_S_PER_MPX * raster.size.pixels / 1e6,
+        threads=threads,
     )
+
+
+def room_bytes(raster: SharedRaster, alpha: SharedRaster | None) -> int:
+    """How large the scratch file of `encode` and `verify` is: the picture once more; formats without grey hold RGB."""
+    return raster.size.pixels * (_RGB + (alpha is not None)) * (raster.depth // 8)
+
+
+def _encode_s(raster: SharedRaster, format_: Format, save_as: SaveAs) -> float:
+    """The deadline of an encoder."""
+    slack = ENCODE_SLACK * (1 if save_as.effort is None else EFFORT_SLACK)
+    return ENCODE_BASE_S + max(ENCODE_S_PER_MPX, format_.encode_s * slack) * raster.size.pixels / 1e6
+
+
+def _encoder_bytes(raster: SharedRaster, alpha: SharedRaster | None, format_: Format) -> int:
+    return format_.encode_bytes[alpha is not None] * raster.size.pixels * raster.depth // 8
 
 
 def _ask(
@@ -188,9 +228,10 @@ def _ask(
     source_bytes: int = 0,
     raster_bytes: int = 0,
     written_bytes: int = 0,
+    threads: int = protocol.CODEC_THREADS,
 ) -> dict[str, Any]:
     """Start a child, ask it, and end it, whatever happens."""
-    limits = protocol.process_limits(source_bytes, raster_bytes, deadline_s, written_bytes)
+    limits = protocol.process_limits(source_bytes, raster_bytes, deadline_s, written_bytes, threads)
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
@@ -203,7 +244,7 @@ def _ask(
                 close_fds=True,
                 pass_fds=(theirs.fileno(), *fds),
                 cwd="/",
-                env=_ENVIRONMENT,
+                env=_ENVIRONMENT | {protocol.THREADS_VARIABLE: str(threads)},
                 start_new_session=True,
             )
         operation = request["operation"]
@@ -250,8 +291,9 @@ def _regular_bytes(fd: int) -> int:
     return status.st_size
 
 
-def _fds(raster: SharedRaster, alpha: SharedRaster | None) -> tuple[int, ...]:
-    return (raster.fd,) if alpha is None else (raster.fd, alpha.fd)
+def _fds(raster: SharedRaster, alpha: SharedRaster | None, room_fd: int | None = None) -> tuple[int, ...]:
+    found = (raster.fd, None if alpha is None else alpha.fd, room_fd)
+    return tuple(fd for fd in found if fd is not None)
 
 
 def _bytes(raster: SharedRaster, alpha: SharedRaster | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,20 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     raster = _at_depth(raster, format_.depth)
     alpha = None if alpha is None else _at_depth(alpha, format_.depth)
     try:
-        warnings += _write(format_, raster, alpha, metadata, save_as, fd)
+        warnings += _write(format_, raster, alpha, metadata, save_as, fd, request["room"])
     except pyvips.Error as error:
         raise _explained(error) from None
     return {"warnings": warnings}
 
 
 def _write(
-    format_: Format, raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata, save_as: SaveAs, fd: int
+    format_: Format,
+    raster: SharedRaster,
+    alpha: SharedRaster | None,
+    metadata: Metadata,
+    save_as: SaveAs,
+    fd: int,
+    room_fd: int | None,
 ) -> list[str]:
     """Returns warnings about what the format could not take."""
     match format_.name:
@@ -64,7 +71,7 @@ def _write(
 
             return jxl.write(_joined(raster, alpha), raster.channels, metadata, save_as, fd)
         case _:
-            return _write_tiff(raster, alpha, metadata, save_as, fd)
+            return _write_tiff(raster, alpha, metadata, save_as, fd, room_fd)
     return []
 
 
@@ -157,19 +164,22 @@ def _write_webp(image: pyvips.Image, metadata: Metadata, save_as: SaveAs, fd: in
 
 
 def _write_tiff(
-    raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata, save_as: SaveAs, fd: int
+    raster: SharedRaster,
+    alpha: SharedRaster | None,
+    metadata: Metadata,
+    save_as: SaveAs,
+    fd: int,
+    room_fd: int | None,
 ) -> list[str]:
     from twofold.imaging import tiff_writer
 
     big = raster.bytes + (alpha.bytes if alpha else 0) > CLASSIC_TIFF_BYTES
-    return tiff_writer.write(
-        raster.array(),
-        None if alpha is None else alpha.array(),
-        metadata,
-        fd,
-        big=big,
-        level=save_as.effort or TIFF_LEVEL,
-    )
+    colours, opacity = raster.array(), None if alpha is None else alpha.array()
+    room = None
+    if room_fd is not None and alpha is not None:
+        room = replace(raster, fd=room_fd, channels=raster.channels + 1).array()
+    level = save_as.effort or TIFF_LEVEL
+    return tiff_writer.write(colours, opacity, metadata, fd, big=big, level=level, room=room)
 
 
 def _lay_over(fd: int, start: int, expected: bytes, head: bytes) -> None:

@@ -54,13 +54,15 @@ def decode(data: FileBytes, header: PictureHeader) -> Samples:
     """(H, W, 1-4) upright samples, alpha last."""
     import numpy as np
 
-    from twofold.imaging.avif import widened
+    from twofold.imaging.avif import widen
 
     with _opened(data) as image:
-        samples = np.asarray(image)
+        samples = np.array(image)
         bits = _bits(image.mode)
     samples = samples if samples.ndim == 3 else samples[:, :, None]
-    return samples if header.depth == 8 or bits == 16 else widened(samples, bits)
+    if 8 < bits < 16:
+        widen(samples, bits)
+    return samples
 
 
 def _bits(mode: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from twofold.core.picture import PictureHeader
+from twofold.core.picture import BUFFERED, PictureHeader
 from twofold.imaging import exif
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
 from twofold.imaging.metadata import MAX_ICC_BYTES, JpegLook, Metadata
@@ -16,6 +16,7 @@ START = b"\xff\xd8"
 _EXIF, _XMP, _ICC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 _SOS, _EOI = 0xDA, b"\xff\xd9"
 _SIZED_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # Huffman or arithmetic, sequential or progressive
+_PROGRESSIVE = {0xC2, 0xCA}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}  # lossless and hierarchical
 _SEGMENT_BYTES = 65533  # a segment's length field counts itself
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
@@ -28,6 +29,7 @@ class _Frame(NamedTuple):
     height: int
     width: int
     components: int
+    progressive: bool
     factors: bytes  # three bytes for each component: its number, its sampling (two half bytes), its table
 
 
@@ -46,7 +48,7 @@ def inspect(data: FileBytes) -> Inspection:
             if len(body) < 6:
                 raise damaged("its frame header is too short")
             precision, height, width, components = struct.unpack(">BHHB", body[:6])
-            frame = _Frame(precision, height, width, components, body[6:])
+            frame = _Frame(precision, height, width, components, marker in _PROGRESSIVE, body[6:])
         elif marker == 0xDB:
             tables |= _tables(data[start:end])
         elif marker in _OTHER_FRAMES:
@@ -71,6 +73,7 @@ def inspect(data: FileBytes) -> Inspection:
         JpegLook(tuple(tables[number] for number in sorted(tables)), _sampling(frame)) if tables else None,
     )
     signals = {"jpeg_quality": _quality(tables[0])} if 0 in tables else {}
+    signals |= {BUFFERED: 1.0} if frame.progressive else {}
     return Inspection(_header(frame, metadata, signals), metadata)
 
 

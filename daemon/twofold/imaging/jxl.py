@@ -15,7 +15,7 @@ from twofold.core.recipe import SaveAs
 from twofold.imaging import exif, libjxl
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
 from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_XMP_BYTES, Metadata
-from twofold.imaging.protocol import CODEC_THREADS
+from twofold.imaging.protocol import threads_here
 
 if TYPE_CHECKING:
     from twofold.raster import Samples
@@ -85,14 +85,21 @@ def decode(data: FileBytes, header: PictureHeader) -> Samples:
     """(H, W, 1-4) samples as stored, in the space of the file's own profile, alpha last and straight."""
     import numpy as np
 
-    library = libjxl.load()
-    channels = header.channels + header.alpha
     height, width = (header.width, header.height) if header.orientation >= 5 else (header.height, header.width)
-    samples = np.zeros((height, width, channels), np.uint16 if header.depth == 16 else np.uint8)
+    shape = (height, width, header.channels + header.alpha)
+    samples = np.zeros(shape, np.uint16 if header.depth == 16 else np.uint8)
+    decode_into(data, header, samples)
+    return samples
+
+
+def decode_into(data: FileBytes, header: PictureHeader, samples: Samples) -> None:
+    """As `decode`, into an array that is there."""
+    library = libjxl.load()
+    channels = samples.shape[2]
     kind = libjxl.PixelFormat(channels, libjxl.UINT16 if header.depth == 16 else libjxl.UINT8, 0, 0)
     wanted = libjxl.BASIC_INFO | libjxl.COLOR_ENCODING | libjxl.FULL_IMAGE
     whole = False
-    with library.decoder(CODEC_THREADS) as decoder, _fed(library, decoder, data, wanted):
+    with library.decoder(threads_here()) as decoder, _fed(library, decoder, data, wanted):
         library.jxl.JxlDecoderSetUnpremultiplyAlpha(decoder, 1)
         library.jxl.JxlDecoderSetCms(decoder, library.default_cms())
         for event in _events(library, decoder):
@@ -110,7 +117,6 @@ def decode(data: FileBytes, header: PictureHeader) -> Samples:
                 break
     if not whole:
         raise damaged("it has no pixels")
-    return samples
 
 
 @contextmanager
@@ -211,7 +217,7 @@ def write(samples: Samples, channels: int, metadata: Metadata, save_as: SaveAs, 
     jxl = library.jxl
     height, width, count = samples.shape
     depth = samples.dtype.itemsize * 8
-    with library.encoder(CODEC_THREADS) as encoder:
+    with library.encoder(threads_here()) as encoder:
         warnings += _begin(library, encoder, (width, height), (channels, count - channels, depth), metadata, save_as)
         settings = c.c_void_p(jxl.JxlEncoderFrameSettingsCreate(encoder, None))
         jxl.JxlEncoderFrameSettingsSetOption(settings, libjxl.EFFORT, save_as.effort or DEFAULT_EFFORT)

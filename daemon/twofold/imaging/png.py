@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from twofold.core.picture import PictureHeader
+from twofold.core.picture import BUFFERED, PictureHeader
 from twofold.imaging import exif
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
 from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_XMP_BYTES, Metadata
@@ -67,7 +67,7 @@ def _chunks(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
 def _header(ihdr: bytes, transparent: bool, frames: int, metadata: Metadata) -> PictureHeader:
     if len(ihdr) != IHDR_BYTES:
         raise damaged("its header has the wrong length")
-    width, height, bits, colour = struct.unpack(">IIBB", ihdr[:10])
+    width, height, bits, colour, interlaced = struct.unpack(">IIBB2xB", ihdr)
     if not 0 < width < 2**31 or not 0 < height < 2**31:
         raise damaged("its header says that it has no pixels")
     if colour not in _MODES or bits not in (1, 2, 4, 8, 16):
@@ -87,6 +87,7 @@ def _header(ihdr: bytes, transparent: bool, frames: int, metadata: Metadata) -> 
         mode="1" if mode == "L" and bits == 1 else mode,
         icc_bytes=len(metadata.icc or b""),
         lossless=True,
+        signals={BUFFERED: 1.0} if interlaced else {},
     )
 
 

@@ -8,6 +8,7 @@ Each side ends its message by shutting its direction of the socket.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from dataclasses import asdict, dataclass
@@ -19,8 +20,13 @@ from twofold.core.errors import Reason, TwofoldError
 MAX_MESSAGE_BYTES = 64 * 2**20
 _CHUNK_BYTES = 2**16
 
-CODEC_THREADS = 4
+CODEC_THREADS = 4  # at most, and no more than there are processors
+THREADS_VARIABLE = "VIPS_CONCURRENCY"  # libvips reads it by itself
+LOOK_PX = 64_000_000
+"""Larger pictures are not decoded for a look at their content: what their header says has to do."""
+
 _CHILD_BYTES = 3 * 2**30  # address space of interpreter, libraries and thread stacks: reserved, not used
+_CHILD_DATA_BYTES = 2**29  # of which so much may be written; thread stacks count whole
 _BYTES_PER_SAMPLE_BYTE = 6  # the largest multiple of the raster that any operation holds at once
 _FILES = 64
 
@@ -30,6 +36,7 @@ class ProcessLimits:
     """What a child may use: set by itself before it reads a byte of the picture."""
 
     address_bytes: int
+    data_bytes: int
     cpu_s: int
     file_bytes: int
     files: int = _FILES
@@ -42,13 +49,21 @@ class ProcessLimits:
         return cls(**data)
 
 
-def process_limits(file_bytes: int, raster_bytes: int, deadline_s: float, written_bytes: int) -> ProcessLimits:
+def process_limits(
+    file_bytes: int, raster_bytes: int, deadline_s: float, written_bytes: int, threads: int = CODEC_THREADS
+) -> ProcessLimits:
     """Limits for a child that maps `file_bytes`, works on `raster_bytes` and writes `written_bytes` at most."""
     return ProcessLimits(
+        data_bytes=_CHILD_DATA_BYTES + _BYTES_PER_SAMPLE_BYTE * raster_bytes,
         address_bytes=_CHILD_BYTES + file_bytes + _BYTES_PER_SAMPLE_BYTE * raster_bytes,
-        cpu_s=int(deadline_s * CODEC_THREADS) + 1,
+        cpu_s=int(deadline_s * threads) + 1,
         file_bytes=written_bytes,
     )
+
+
+def threads_here() -> int:
+    """How many threads this child may keep busy, as its parent said."""
+    return int(os.environ.get(THREADS_VARIABLE, CODEC_THREADS))
 
 
 def send(channel: socket.socket, message: dict[str, Any]) -> None:

@@ -19,8 +19,8 @@ _ENCODE_STEPS = 2**18 - 1
 Step = Callable[[Samples], Samples]
 
 
-def resample(raster: Samples, size: Size, depth: int, *, band_px: int = BAND_PX) -> Samples:
-    """A new (H, W, C) raster of `size` and `depth` (8 or 16).
+def resample(raster: Samples, size: Size, depth: int, *, band_px: int = BAND_PX, out: Samples | None = None) -> Samples:
+    """The (H, W, C) raster in `size` and `depth` (8 or 16): `out`, filled, or a new one.
 
     The average of light, not of code values: the sRGB transfer curve is assumed for every picture, tagged or not,
     since common RGB and grey profiles have it or one close to it.
@@ -34,11 +34,15 @@ def resample(raster: Samples, size: Size, depth: int, *, band_px: int = BAND_PX)
         result: Samples = encode[index.astype(np.uint32)]
         return result
 
-    return _resized(raster, size, depth, band_px, lambda samples: decode[samples], finish)
+    out = _new(size, raster.shape[2], depth) if out is None else out
+    return _resized(raster, out, band_px, lambda samples: decode[samples], finish)
 
 
-def resample_alpha(alpha: Samples, size: Size, depth: int | None = None) -> Samples:
-    """A new (H, W, 1) alpha of `size`; coverage is linear as it stands. `depth` None keeps the alpha's own."""
+def resample_alpha(alpha: Samples, size: Size, depth: int | None = None, *, out: Samples | None = None) -> Samples:
+    """The (H, W, 1) alpha in `size`: `out`, filled, or a new one; coverage is linear as it stands.
+
+    `depth` None keeps the alpha's own.
+    """
     bits = alpha.dtype.itemsize * 8 if depth is None else depth
     top = np.float32(2**bits - 1)
     dtype = _dtype(bits)
@@ -47,7 +51,8 @@ def resample_alpha(alpha: Samples, size: Size, depth: int | None = None) -> Samp
     def finish(share: Samples) -> Samples:
         return np.rint(np.clip(share, 0.0, 1.0) * top).astype(dtype)
 
-    return _resized(alpha, size, bits, BAND_PX, lambda samples: samples.astype(np.float32) / scale, finish)
+    out = _new(size, 1, bits) if out is None else out
+    return _resized(alpha, out, BAND_PX, lambda samples: samples.astype(np.float32) / scale, finish)
 
 
 def to_depth(samples: Samples, depth: int) -> Samples:
@@ -61,10 +66,14 @@ def to_depth(samples: Samples, depth: int) -> Samples:
     return result
 
 
-def _resized(raster: Samples, size: Size, depth: int, band_px: int, decode: Step, finish: Step) -> Samples:
+def _new(size: Size, channels: int, depth: int) -> Samples:
+    return np.empty((size.height, size.width, channels), _dtype(depth))
+
+
+def _resized(raster: Samples, result: Samples, band_px: int, decode: Step, finish: Step) -> Samples:
     """Resize by bands of rows: each takes the source rows under its kernel, so that the whole is never float."""
     height, width, channels = raster.shape
-    result = np.empty((size.height, size.width, channels), _dtype(depth))
+    size = Size(result.shape[1], result.shape[0])
     ratio = height / size.height
     reach = LANCZOS_RADIUS * max(ratio, 1.0) + 1
     rows = max(1, int(band_px / max(size.width, width * max(ratio, 1.0))))

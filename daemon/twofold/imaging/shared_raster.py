@@ -32,18 +32,16 @@ class SharedRaster:
     def create(cls, size: Size, channels: int, depth: int, fd: int | None = None) -> SharedRaster:
         """Give a new memory file (or `fd`, a scratch file of the caller's) the room for the pixels.
 
-        The blocks are allocated now: a mapped file that meets a full disk kills the process that writes.
         Raises TwofoldError(DISK_FULL).
         """
         made = os.memfd_create("raster", os.MFD_CLOEXEC) if fd is None else fd
         raster = cls(made, size.width, size.height, channels, depth)
         try:
-            os.ftruncate(made, 0)
-            os.posix_fallocate(made, 0, raster.bytes)
-        except OSError as error:
+            reserve(made, raster.bytes)
+        except TwofoldError:
             if fd is None:
                 os.close(made)
-            raise TwofoldError(Code.DISK_FULL, f"There is no room for {raster.bytes} bytes of pixels.") from error
+            raise
         return raster
 
     @classmethod
@@ -82,3 +80,17 @@ class SharedRaster:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> SharedRaster:
         return cls(**data)
+
+
+def reserve(fd: int, size_bytes: int) -> None:
+    """Give a file exactly so many bytes; what was in it is gone.
+
+    The blocks are allocated now: a mapped file that meets a full disk kills the process that writes.
+    Raises TwofoldError(DISK_FULL).
+    """
+    try:
+        os.ftruncate(fd, 0)
+        if size_bytes:
+            os.posix_fallocate(fd, 0, size_bytes)
+    except OSError as error:
+        raise TwofoldError(Code.DISK_FULL, f"There is no room for {size_bytes} bytes of pixels.") from error

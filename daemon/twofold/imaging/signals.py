@@ -9,10 +9,8 @@ from twofold.core.errors import TwofoldError
 from twofold.core.picture import PictureHeader
 from twofold.imaging.decode import bands
 from twofold.imaging.inspection import FileBytes
+from twofold.imaging.protocol import LOOK_PX
 from twofold.raster import Samples
-
-LOOK_PX = 64_000_000
-"""Larger pictures are not decoded for a look: what their header says has to do."""
 
 WINDOW_PX = 192
 WINDOWS = 4

@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.core.picture import PictureHeader
+from twofold.core.picture import BUFFERED, PictureHeader
 from twofold.imaging import exif, ifd, photoshop
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
 from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_XMP_BYTES, Metadata
 
 ICC, XMP = 34675, 700
+LARGE_STRIP_BYTES = 16 * 2**20  # decoders hold a strip whole
 _SUBFILE, _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
+_ROWS = 278
 _SAMPLES, _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _EXTRA, _FORMAT, _DNG = 277, 282, 283, 296, 338, 339, 50706
 _DESCRIPTIVE = frozenset({270, 271, 272, 305, 306, 315, 316, 33432, *range(40091, 40096)})
 _MAKER_NOTE, _INTEROP_IFD = 0x927C, 0xA005
@@ -63,6 +65,7 @@ def inspect(data: FileBytes) -> Inspection:
         set(numbers(_BITS, (1,))),
         set(numbers(_FORMAT, (1,))),
     )
+    strip_bytes = min(numbers(_ROWS, (height,))[0], height) * width * numbers(_SAMPLES, (1,))[0] * depth // 8
     turned = exif.valid_orientation(numbers(exif.ORIENTATION))
     size = upright(width, height, turned)
     metadata = Metadata(
@@ -83,6 +86,7 @@ def inspect(data: FileBytes) -> Inspection:
         mode=mode,
         icc_bytes=len(metadata.icc or b""),
         lossless=True,
+        signals={BUFFERED: 1.0} if numbers(_STRIPS) and strip_bytes > LARGE_STRIP_BYTES else {},
     )
     return Inspection(header, metadata)
 

@@ -10,14 +10,23 @@ import tifffile
 
 from twofold.imaging import exif, ifd, tiff
 from twofold.imaging.metadata import Metadata
-from twofold.imaging.protocol import CODEC_THREADS
+from twofold.imaging.protocol import threads_here
 from twofold.raster import Samples
 
 STRIP_BYTES = 2**20
 
 
-def write(raster: Samples, alpha: Samples | None, metadata: Metadata, fd: int, *, big: bool, level: int) -> list[str]:
-    """Write the whole file at the start of `fd`; returns warnings."""
+def write(
+    raster: Samples,
+    alpha: Samples | None,
+    metadata: Metadata,
+    fd: int,
+    *,
+    big: bool,
+    level: int,
+    room: Samples | None = None,
+) -> list[str]:
+    """Write the whole file at the start of `fd`; returns warnings. Colours and alpha are joined in `room`, if given."""
     warnings: list[str] = []
     described: tuple[str, tiff.Directory, dict[int, tiff.Directory]] | None = None
     if metadata.exif is not None and not big:
@@ -27,7 +36,7 @@ def write(raster: Samples, alpha: Samples | None, metadata: Metadata, fd: int, *
             warnings.append(f"the EXIF block was dropped: {error}")
     elif metadata.exif is not None:
         warnings.append("the EXIF block was dropped: the result is a BigTIFF")
-    samples = raster if alpha is None else np.concatenate([raster, alpha], axis=2)
+    samples = raster if alpha is None else np.concatenate([raster, alpha], axis=2, out=room)
     row_bytes = samples.shape[1] * samples.shape[2] * samples.itemsize
     extra = [] if metadata.xmp is None else [(tiff.XMP, 1, len(metadata.xmp), metadata.xmp, True)]
     with os.fdopen(os.dup(fd), "r+b") as file:
@@ -44,7 +53,7 @@ def write(raster: Samples, alpha: Samples | None, metadata: Metadata, fd: int, *
             compression="zlib",
             compressionargs={"level": level},
             predictor=True,
-            maxworkers=CODEC_THREADS,
+            maxworkers=threads_here(),
             resolution=metadata.dpi,
             resolutionunit=2 if metadata.dpi else 1,
             iccprofile=metadata.icc,

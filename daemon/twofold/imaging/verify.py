@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 from typing import Any
 
 import numpy as np
@@ -35,12 +37,12 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
         header, found = inspect(data)
     except TwofoldError as error:
         raise _failed(f"it does not read back: {error}") from None
-    _check_header(header, format_, raster, alpha, lossless=bool(save_as.lossless))
+    _check_header(header, format_, raster, alpha)
     meant, _ = for_output(Metadata.from_json(request["metadata"]), raster.size, header.channels)
     # Lossy JPEG XL keeps the common profiles by name: the same colours, other bytes.
     if found.icc != meant.icc and (format_.name != "jxl" or save_as.lossless):
         raise _failed("its colour profile is another one")
-    written = _decoded(data, header)
+    written = _decoded(data, header, request["room"])
     if save_as.lossless:
         _check_equal(written, format_, raster.array(), None if alpha is None else alpha.array())
         return {"difference": 0.0}
@@ -69,9 +71,7 @@ def _subsampled(save_as: SaveAs, found: Metadata) -> bool:
     return save_as.subsampling != 444
 
 
-def _check_header(
-    header: PictureHeader, format_: Format, raster: SharedRaster, alpha: SharedRaster | None, *, lossless: bool
-) -> None:
+def _check_header(header: PictureHeader, format_: Format, raster: SharedRaster, alpha: SharedRaster | None) -> None:
     found = (header.format, header.size, header.orientation, header.frames, header.channels, header.depth)
     channels = raster.channels if format_.grey else 3
     depth = min(raster.depth, format_.depth)
@@ -83,56 +83,70 @@ def _check_header(
         raise _failed("its transparency is missing")
 
 
-def _decoded(data: FileBytes, header: PictureHeader) -> Samples:
-    """(H, W, N) samples, alpha last."""
+def _decoded(data: FileBytes, header: PictureHeader, room_fd: int | None) -> Samples:
+    """(H, W, N) samples, alpha last: in memory, or in the scratch file `room_fd`, which has the room for them."""
+    shape = (header.height, header.width, header.channels + header.alpha)
+    dtype = np.dtype(np.uint16 if header.depth == 16 else np.uint8)
+    if room_fd is None:
+        samples = np.empty(shape, dtype)
+    else:
+        samples = np.frombuffer(mmap.mmap(room_fd, 0), dtype, math.prod(shape)).reshape(shape)
     try:
-        samples = _read(data, header)
+        _read(data, header, samples)
     except (TwofoldError, RuntimeError, ValueError, OSError) as error:  # imagecodecs raises RuntimeErrors of many names
         raise _failed(f"it does not decode: {error}") from None
-    samples = samples if samples.ndim == 3 else samples[:, :, None]
-    if samples.shape[:2] != (header.height, header.width):
-        raise _failed(f"it decodes to {samples.shape[1]}x{samples.shape[0]} pixels")
     return samples
 
 
-def _read(data: FileBytes, header: PictureHeader) -> Samples:
+def _read(data: FileBytes, header: PictureHeader, samples: Samples) -> None:
+    """Fill `samples`; a file that decodes to another shape or depth raises ValueError."""
+    plane = samples[:, :, 0] if samples.shape[2] == 1 else samples  # what imagecodecs calls grey
     format_ = header.format
     if format_ == "tiff":  # tifffile wrote it
-        import pyvips
-
-        try:
-            image = pyvips.Image.tiffload_buffer(data, fail_on="error", access="sequential")
-            return np.asarray(image.numpy())
-        except pyvips.Error as error:
-            raise ValueError(str(error)) from None
-    if format_ == "jpeg":  # libvips wrote it, and the next three; libheif does AVIF for it, libavif does here
+        _read_tiff(data, samples)
+    elif format_ == "jpeg":  # libvips wrote it, and the next three; libheif does AVIF for it, libavif does here
         from imagecodecs import jpeg8_decode
 
-        return np.asarray(jpeg8_decode(data))
-    if format_ == "png":
+        jpeg8_decode(data, out=plane)
+    elif format_ == "png":
         from imagecodecs import png_decode
 
-        return np.asarray(png_decode(data))
-    if format_ == "avif":
+        png_decode(data, out=plane)
+    elif format_ == "avif":
         from imagecodecs import avif_decode
 
-        samples = np.asarray(avif_decode(data, index=0))
-        return samples if samples.itemsize == 1 else avif.widened(samples, avif.BITS)
-    if format_ == "jxl":  # there is no second library, and only our way through the one knows of profiles
+        avif_decode(data, index=0, out=samples)
+        if samples.dtype == np.uint16:
+            avif.widen(samples, avif.BITS)
+    elif format_ == "jxl":  # there is no second library, and only our way through the one knows of profiles
         from twofold.imaging import jxl
 
-        return jxl.decode(data, header)
-    from imagecodecs import webp_decode
+        jxl.decode_into(data, header, samples)
+    else:
+        from imagecodecs import webp_decode
 
-    return np.asarray(webp_decode(data))
+        webp_decode(data, out=plane)
+
+
+def _read_tiff(data: FileBytes, samples: Samples) -> None:
+    import pyvips
+
+    try:
+        image = pyvips.Image.tiffload_buffer(data, fail_on="error", access="sequential")
+        if (image.height, image.width, image.bands) != samples.shape:
+            raise ValueError(f"{image.width} x {image.height} pixels of {image.bands} samples")
+        region = pyvips.Region.new(image)
+        for y in range(0, image.height, BAND_ROWS):
+            rows = min(BAND_ROWS, image.height - y)
+            band = np.frombuffer(region.fetch(0, y, image.width, rows), samples.dtype)
+            samples[y : y + rows] = band.reshape(rows, *samples.shape[1:])
+    except pyvips.Error as error:
+        raise ValueError(str(error)) from None
 
 
 def _check_equal(written: Samples, format_: Format, raster: Samples, alpha: Samples | None) -> None:
     channels = 3 if not format_.grey else raster.shape[2]
     opaque = format_.name == "webp" and written.shape[2] == channels  # it leaves out what hides nothing
-    depth = np.uint16 if format_.depth == 16 and raster.dtype == np.uint16 else np.uint8
-    if written.dtype != depth or written.shape[2] != channels + (alpha is not None and not opaque):
-        raise _failed("its samples are of another kind")
     for y in range(0, len(raster), BAND_ROWS):
         band = written[y : y + BAND_ROWS]
         same = np.array_equal(band[:, :, :channels], _kept(raster[y : y + BAND_ROWS], format_, channels))
@@ -149,7 +163,8 @@ def _kept(samples: Samples, format_: Format, channels: int) -> Samples:
     if format_.depth == 8:
         samples = to_depth(samples, 8)
     elif format_.bits is not None and samples.dtype == np.uint16:
-        samples = avif.widened(avif.quantised(samples, format_.bits), format_.bits)
+        samples = avif.quantised(samples, format_.bits)
+        avif.widen(samples, format_.bits)
     return np.broadcast_to(samples, (*samples.shape[:2], channels))
 
 

@@ -1,4 +1,5 @@
-"""`calibrate`: every network that is used, on every device, one after the other; the rates go into the ledger."""
+"""`calibrate`: every network that is used, on every device, one after the other; the rates go into the ledger, and
+the costs to where workers find them."""
 
 from __future__ import annotations
 
@@ -10,23 +11,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from twofold.core.calibration import Cost, Sample, fit, measurable_sides_px, picture_px_per_s
+from twofold.core.calibration import Cost, Sample, experience_of, fit, measurable_sides_px, picture_px_per_s
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import Interrupted, TwofoldError
+from twofold.core.experience import Experience
 from twofold.core.memory import Budget, DType, MemoryPolicy, plan_budget
 from twofold.core.precision import working_dtype
 from twofold.core.recipe import AUTO
 from twofold.core.settings import Settings
+from twofold.device.cost_store import record_key
 from twofold.device.host import HostProbe
-from twofold.device.inventory import Device, choose_devices, list_devices, memory_probe
+from twofold.device.inventory import Device, choose_devices, memory_probe
 from twofold.jobs.board import Board
 from twofold.jobs.database import open_engine, prepare_database
 from twofold.models.catalogue import BUILT_IN, Catalogue
+from twofold.service.costs import open_costs
 from twofold.service.lock import FileLock
+from twofold.service.machine import device_lock
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import StatePaths
 from twofold.service.tile_runs import TileRuns
+from twofold.service.torch_devices import find_devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Calibration:
     cost: Cost
     picture_px_per_s: float
     samples: tuple[Sample, ...]
+    experience: Experience
+    sha256: str
 
 
 Watch = Callable[["Step", int, int], None]
@@ -72,7 +80,8 @@ def calibrate(
     paths.create()
     prepare_database(paths.database, time.time())
     configured = "auto" if settings.devices is None else [one.id for one in settings.devices]
-    devices = choose_devices([device] if device else configured, list_devices(), wait=False)
+    names = [device] if device else configured
+    devices = choose_devices(names, find_devices(names), wait=False)
     catalogue = open_catalogue(paths, os.path.dirname(settings.source or ""), cancelled=stop.is_set)
     cards = used_networks(settings, models, catalogue)
     engine = open_engine(paths.database)
@@ -83,6 +92,8 @@ def calibrate(
                 for card in cards:
                     tell = partial(watch, Step(one.id, card.full_name, len(found) + 1, len(devices) * len(cards)))
                     result = measure(card, one, settings.policy((one.id, one.alias), one.kind), tell, stop)
+                    costs = open_costs(paths, one)
+                    costs.keep(record_key(result.sha256, result.dtype), result.experience.to_json())
                     Board(engine).replace_speed(result.model, result.device, result.picture_px_per_s, time.time())
                     found.append(result)
     except Interrupted:
@@ -117,7 +128,7 @@ def measure(
     sides_px = measurable_sides_px(card, device.kind, dtype, budget)
     samples: list[Sample] = []
     watch(0, len(sides_px))
-    with TileRuns(card, device.id, device.kind, HostProbe().usable_cpus(), sides_px) as runs:
+    with TileRuns(card, device, HostProbe().usable_cpus(), sides_px) as runs:
         for sample in runs.samples(stop):
             samples.append(sample)
             watch(len(samples), len(sides_px))
@@ -127,21 +138,26 @@ def measure(
     # Half precision may turn out not to work on a card.
     dtype = runs.dtype or dtype
     rate = picture_px_per_s(card, cost, device.kind, dtype, budget)
-    return Calibration(device.id, card.full_name, dtype, cost, rate, tuple(samples))
+    learnt = experience_of(card, samples, device.kind, dtype)
+    return Calibration(device.id, card.full_name, dtype, cost, rate, tuple(samples), learnt, card.sha256)
 
 
 @contextmanager
 def _alone_on(device: Device, paths: StatePaths) -> Iterator[None]:
-    """The lock that a worker of this device takes. Raises TwofoldError(ALREADY_RUNNING) where one works now."""
-    lock = FileLock(paths.worker_lock(device.id))
+    """The locks that a worker of this device takes. Raises TwofoldError(ALREADY_RUNNING) where one works now."""
+    lock, others = FileLock(paths.worker_lock(device.id)), device_lock(device)
     try:
         lock.take()
     except TwofoldError as error:
         hint = "Wait until it has nothing to do: an idle worker ends by itself."
         raise TwofoldError(error.code, f"A worker is using {device.id}: {error.reason.text}.", hint) from None
     try:
+        if others is not None:
+            others.take()
         yield
     finally:
+        if others is not None:
+            others.release()
         lock.release()
 
 

@@ -14,10 +14,12 @@ from typing import IO
 
 import structlog
 
+from twofold.core.errors import TwofoldError
 from twofold.core.job import Job
 from twofold.core.pulse import Pace
 from twofold.core.states import State
-from twofold.device.inventory import Device, memory_probe
+from twofold.device.inventory import Device
+from twofold.device.lock import DeviceLock
 from twofold.jobs.board import Board, DeviceStanding
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.liveness import worker_ended
@@ -25,8 +27,10 @@ from twofold.jobs.pauses import Pauses
 from twofold.jobs.queue import JobQueue
 from twofold.service.admission import say_ended
 from twofold.service.lifeline import Lifeline
+from twofold.service.machine import Machine
 from twofold.service.order import WorkerOrder
 from twofold.service.pulse import Pulse, Watchdog
+from twofold.service.sight import Sight
 
 log = structlog.get_logger()
 
@@ -43,6 +47,9 @@ STOP_TIMEOUT_S = 25.0
 DRAIN_TICK_S = 0.5
 START_BUDGET_S = 60.0
 """Until a worker's first sign: its libraries may come from a slow disk."""
+TAKEN_LOOK_EVERY_S = 2.0
+"""How soon a device is looked at again that another service uses."""
+
 KILL_WAIT_S = 2.0
 """A killed process is gone at once, or it hangs in the kernel: then the watchdog stays unfed."""
 
@@ -52,6 +59,8 @@ class Post:
     """One device, and the worker on it, if any."""
 
     device: Device
+    lock: DeviceLock | None = None
+    taken: str = ""
     process: subprocess.Popen[bytes] | None = None
     lifeline: Lifeline | None = None
     pulse: Pulse | None = None
@@ -85,6 +94,7 @@ class Crew:
         board: Board,
         watchdog: Watchdog,
         pace: Pace,
+        machine: Machine,
         *,
         bury: Callable[[Job], None],
         forward: bool,
@@ -94,7 +104,7 @@ class Crew:
         `forward` sends the workers' log through our own stderr.
         """
         self._posts: list[Post] = []
-        self.devices = tuple(devices)
+        self._sight = Sight(machine.probe)
         self._order = order
         self._ledger = ledger
         self._pauses = Pauses(queue.engine)
@@ -102,17 +112,20 @@ class Crew:
         self._board = board
         self._watchdog = watchdog
         self._pace = pace
+        self._machine = machine
+        self.enlist(devices)
         self._bury = bury
         self._forward = forward
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """The devices that workers are started on; to be set only while there are none."""
+        """The devices that workers are started on."""
         return tuple(post.device for post in self._posts)
 
-    @devices.setter
-    def devices(self, devices: Sequence[Device]) -> None:
-        self._posts = [Post(device) for device in devices]
+    def enlist(self, devices: Sequence[Device]) -> None:
+        """Take in those of the devices that are new."""
+        known = {device.id for device in self.devices}
+        self._posts += [Post(device, self._machine.lock(device)) for device in devices if device.id not in known]
 
     @property
     def worked(self) -> dict[str, tuple[int, int]]:
@@ -125,8 +138,8 @@ class Crew:
 
     @property
     def hopeless(self) -> bool:
-        """True where every device's workers die as soon as they start."""
-        return all(post.deaths_in_a_row >= HOPELESS_DEATHS for post in self._posts)
+        """True where every device's workers die as soon as they start, or the device does not answer."""
+        return all(post.deaths_in_a_row >= HOPELESS_DEATHS or self._sight.hopeless(post.device) for post in self._posts)
 
     def listen(self) -> None:
         """Feel the pulse of every worker; to be called before anybody judges it."""
@@ -152,7 +165,8 @@ class Crew:
             demand = self._ledger.demand()
         alone, shared = demand.alone > 0 and not any(post.alone for post in self._posts), demand.shared > 0
         for post in self._posts:
-            if post.process is None and time.monotonic() >= post.not_before_s and (alone or shared):
+            waits = post.process is None and time.monotonic() >= post.not_before_s
+            if waits and (alone or shared) and self._ready(post):
                 self._start(post, alone=alone)
                 alone, changed = False, True
         self._release()
@@ -170,14 +184,13 @@ class Crew:
     def publish(self) -> None:
         """Write what `status` shows of the devices."""
         for post in self._posts:
-            reading = memory_probe(post.device).read()
+            reading = self._sight.read(post.device)
             worker = None
             if post.process is not None:
                 worker = {"pid": post.process.pid, "state": "alone" if post.alone else "working", "since": post.since}
             device = post.device
-            standing = DeviceStanding(
-                device.id, device.name, device.kind, reading.total_bytes, reading.free_bytes, worker
-            )
+            total_bytes, free_bytes = (reading.total_bytes, reading.free_bytes) if reading else (device.total_bytes, 0)
+            standing = DeviceStanding(device.id, device.name, device.kind, total_bytes, free_bytes, worker)
             self._board.record_device(standing, time.time())
 
     def stop(self, tick: Callable[[], None]) -> None:
@@ -206,18 +219,34 @@ class Crew:
                 post.process.kill()
                 _wait(post.process, KILL_WAIT_S)
 
+    def _ready(self, post: Post) -> bool:
+        """True where the device answers and no other service uses it; then it is ours until the worker ends."""
+        if self._sight.read(post.device) is None:
+            return False
+        try:
+            if post.lock is not None:
+                post.lock.take()
+        except TwofoldError as error:
+            if error.reason.text != post.taken:
+                post.taken = error.reason.text
+                log.warning("device.taken", device=post.device.id, text=error.reason.text, hint=error.reason.hint)
+            post.not_before_s = time.monotonic() + TAKEN_LOOK_EVERY_S
+            return False
+        post.taken = ""
+        return True
+
     def _start(self, post: Post, *, alone: bool) -> None:
         environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
         if post.device.kind == "cpu":
             environment = CPU_MALLOC | environment
         if post.device.kind == "cuda":
             # The worker sees this one GPU: NVML's order and CUDA's may differ, UUIDs do not.
-            environment["CUDA_VISIBLE_DEVICES"] = post.device.id
+            environment["CUDA_VISIBLE_DEVICES"] = post.device.visible
         lifeline = Lifeline()
         process = subprocess.Popen(
-            [sys.executable, "-m", "twofold.service.worker", str(lifeline.theirs)],
+            [*self._machine.worker, str(lifeline.theirs)],
             stdin=subprocess.PIPE,
-            pass_fds=(lifeline.theirs,),
+            pass_fds=(lifeline.theirs, *(post.lock.fds if post.lock is not None else ())),
             stderr=subprocess.PIPE if self._forward else None,
             env=environment,
         )
@@ -241,6 +270,8 @@ class Crew:
         assert process is not None  # noqa: S101
         post.process, post.alone, post.frozen, post.pulse = None, False, False, None
         self._watchdog.forget(post.name)
+        if post.lock is not None:
+            post.lock.release()
         if post.lifeline is not None:
             post.lifeline.close()
             post.lifeline = None

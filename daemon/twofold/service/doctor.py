@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from twofold.core.checkup import devices as device_verdicts
 from twofold.core.checkup.check import Check, Level
-from twofold.core.checkup.devices import DriverFacts
+from twofold.core.checkup.devices import DriverFacts, TorchFacts
 from twofold.core.checkup.folders import FolderFacts, judge_folder, judge_mounts
 from twofold.core.checkup.machine import (
     UserFacts,
@@ -37,7 +37,7 @@ from twofold.core.recipe import AUTO
 from twofold.core.settings import Settings
 from twofold.device.driver import read_driver
 from twofold.device.host import HostProbe
-from twofold.device.inventory import CPU, choose_devices, list_devices
+from twofold.device.inventory import CPU, choose_devices, list_devices, missing_devices
 from twofold.imaging.abilities import read_sandbox, try_formats
 from twofold.intake.fstab import read_fstab
 from twofold.intake.inotify import read_inotify
@@ -49,6 +49,7 @@ from twofold.service.folders import configured_folders, read_folder, within
 from twofold.service.installed import read_clock, read_installed
 from twofold.service.lock import holder
 from twofold.service.paths import StatePaths
+from twofold.service.torch_devices import torch_may_know, with_torch
 
 FOLDERS_AT_ONCE = 16
 AREA_S = 60.0
@@ -130,7 +131,7 @@ class _Doctor:
         driver, torch = read_driver(), self.census.facts()
         wanted = self.settings.devices
         gpu_wanted = driver.hardware and (wanted is None or any(one.id != CPU for one in wanted))
-        choice, chosen = self._choice(driver)
+        choice, chosen = self._choice(driver, torch)
         return [
             device_verdicts.judge_torch(torch, gpu_wanted=gpu_wanted),
             device_verdicts.judge_driver(driver, torch, gpu_wanted=gpu_wanted),
@@ -139,18 +140,22 @@ class _Doctor:
             choice,
         ]
 
-    def _choice(self, driver: DriverFacts) -> tuple[Check, list[str]]:
+    def _choice(self, driver: DriverFacts, torch: TorchFacts) -> tuple[Check, list[str]]:
         """What `devices:` comes to, and the ids."""
         wanted = self.settings.devices
         names = "auto" if wanted is None else [one.id for one in wanted]
         inventory, host = list_devices(), HostProbe()
+        if torch_may_know(names, inventory):
+            inventory = with_torch(inventory, torch)
         try:
             chosen = choose_devices(names, inventory, wait=False)
         except TwofoldError as error:
             return device_verdicts.judge_no_device(error.reason, driver), []
         memory = host.read()
         cpu = device_verdicts.CpuFacts(inventory.cpu.name, host.usable_cpus(), memory.free_bytes, memory.total_bytes)
-        return device_verdicts.judge_choice([one.id for one in chosen], cpu), [one.id for one in chosen]
+        ids = [one.id for one in chosen]
+        missing = "" if names == "auto" else missing_devices(names, inventory)  # of all, NVML's own check tells
+        return device_verdicts.judge_choice(ids, cpu, missing, inventory.hint), ids
 
     def _user(self) -> UserFacts:
         uid = os.geteuid()

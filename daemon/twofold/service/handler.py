@@ -15,7 +15,6 @@ import structlog
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.core.estimate import estimate
 from twofold.core.formats import check_output
 from twofold.core.job import Intent, Job, Output
 from twofold.core.settings import Limits
@@ -26,7 +25,6 @@ from twofold.service.admission import remove_quietly
 from twofold.service.making import Making, Progress, Tools, Work
 from twofold.service.order import Outbox as OutboxOrder
 from twofold.service.paths import StatePaths
-from twofold.service.ram import RamGate
 
 log = structlog.get_logger()
 
@@ -54,7 +52,6 @@ class Handler:
     outboxes: dict[str, OutboxOrder]
     limits: Limits
     tools: Tools
-    ram: RamGate
     _in_hand: dict[str, InHand] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -192,9 +189,6 @@ class Handler:
         job = self.ledger.get(job_id)
         work = self._work(job)
         held = InHand(job, Making(self.tools, work, lambda progress: self._report(job_id, progress)))
-        if work.chain.action == "enlarge" and self._twin(job) is None:
-            needed = estimate(work.header, work.chain, held.making.forecast(), work.output.format)
-            self.ram.enter(job_id, needed.ram_bytes, self.tools.check)
         with self._lock:
             self._in_hand[job_id] = held
         return held
@@ -245,7 +239,6 @@ class Handler:
     def _let_go(self, job_id: str, *, delivered: bool) -> None:
         with self._lock:
             held = self._in_hand.pop(job_id, None)
-        self.ram.leave(job_id)
         if held is None:
             return
         if delivered:

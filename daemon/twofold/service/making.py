@@ -7,33 +7,39 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
+from twofold.core.estimate import BETWEEN_PASSES_DEPTH, estimate
 from twofold.core.formats import Output, output_depth
-from twofold.core.memory import PassPlan
+from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain, Pass
 from twofold.core.picture import PictureHeader
 from twofold.core.protocols import Governor
-from twofold.engine.run import run_pass
+from twofold.engine.run import Watch, run_pass
 from twofold.imaging import codec
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.resample import resample, resample_alpha
 from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Upscaler
 from twofold.service.pulse import Pulse
+from twofold.service.ram import RamGate
 from twofold.service.scratch import Stage, Stages
 from twofold.service.turn import DeviceTurn
 
 log = structlog.get_logger()
 
-BETWEEN_PASSES_DEPTH = 16
+UNLOGGED = frozenset({"source", "whole", "scale"})
+"""Figures of a plan that the log need not say: they follow from the others."""
 
-UNLOGGED = frozenset({"source", "whole", "scale", "oom_steps"})
-"""Figures of a plan that `pass.planned` need not say: they follow from the others, or are not known yet."""
+LOGGED_FIGURES = (
+    *("free_bytes", "reserved_bytes", "allocated_bytes", "keep_free_bytes"),
+    *("bytes_per_px", "margin", "cost_origin"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class Tools:
     upscaler: Callable[[NetworkCard], Upscaler]
     governor: Governor
     device: DeviceTurn
+    ram: RamGate
     pulse: Pulse
     limits: codec.Limits
     boot_id: str
@@ -114,9 +121,7 @@ class Making:
 
     def ensure(self, index: int) -> Stage:
         """The raster after `index` passes, made now where it is not there: what a dead worker finished is kept."""
-        if not self._in_hand:
-            self._in_hand = True
-            self.tools.device.take_up()
+        self._take_up()
         found = self._stages.get(index)
         if found is not None and found.complete:
             return found
@@ -125,23 +130,30 @@ class Making:
     def write(self, result_fd: int) -> None:
         """Encode the finished picture into an empty file, and read it back by another library."""
         raster, alpha = self._finished()
+        room_fd = None
         try:
             aside = self._beside()
             with self._timed("encode"):
                 save_as = self.work.output.save_as
-                self.warnings = codec.encode(raster, alpha, aside.metadata, save_as, result_fd)
+                room_fd, threads = self._room(raster, alpha), self.tools.limits.threads
+                self.warnings = codec.encode(
+                    raster, alpha, aside.metadata, save_as, result_fd, room_fd=room_fd, threads=threads
+                )
             self.tools.check()
             with self._timed("verify"):
-                codec.verify(result_fd, aside.metadata, save_as, raster, alpha)
+                codec.verify(result_fd, aside.metadata, save_as, raster, alpha, room_fd=room_fd, threads=threads)
         finally:
             if alpha is not None:
                 alpha.close()
+            if room_fd is not None:
+                os.close(room_fd)
 
     def close(self) -> None:
         """Let go of the memory; scratch files stay."""
         if self._in_hand:
             self._in_hand = False
             self.tools.device.put_down()
+            self.tools.ram.leave(self.work.job_id)
         self._stages.close()
         if self._aside is not None and self._aside.alpha is not None:
             self._aside.alpha.close()
@@ -152,9 +164,22 @@ class Making:
         self.close()
         self._stages.remove()
 
+    def _take_up(self) -> None:
+        """Wait for main memory, where the picture is not in hand yet."""
+        if self._in_hand:
+            return
+        work, plans = self.work, self.forecast()
+        held = estimate(work.header, work.chain, plans, work.output.format)
+        spilled = estimate(work.header, work.chain, plans, work.output.format, "scratch")
+        stages = self._stages
+        stages.rasters = self.tools.ram.enter(work.job_id, held, spilled, lambda: stages.memory_bytes, self.tools.check)
+        self._in_hand = True
+        self.tools.device.take_up()
+
     def _decode(self) -> Stage:
         with self._timed("decode"):
             source = os.open(self.work.source, os.O_RDONLY | os.O_CLOEXEC)
+            files = [self._stages.spare_fd(), self._stages.spare_fd() if self.work.header.alpha else None]
             try:
                 wishes = self.work.output.save_as
                 decoded = codec.decode(
@@ -163,7 +188,14 @@ class Making:
                     self.tools.limits,
                     convert=wishes.convert,
                     background=wishes.background,
+                    raster_fd=files[0],
+                    alpha_fd=files[1],
                 )
+            except BaseException:
+                for fd in files:
+                    if fd is not None:
+                        os.close(fd)
+                raise
             finally:
                 os.close(source)
         self.tools.check()
@@ -196,6 +228,17 @@ class Making:
                 self._stages.save(stage)
                 self._report(index, plan, band + 1, kept=stage.durable)
 
+            def on_plan(plan: PassPlan) -> None:
+                log.info(
+                    "pass.replanned",
+                    job=self.work.job_id,
+                    **{"pass": index + 1},
+                    **_numbers(plan),
+                )
+
+            def on_wait(error: TwofoldError) -> None:
+                log.warning("pass.waiting", job=self.work.job_id, **{"pass": index + 1}, text=error.reason.text)
+
             started_s = time.monotonic()
             last = run_pass(
                 upscaler,
@@ -205,12 +248,7 @@ class Making:
                 self.tools.governor,
                 depth=self._depth(index + 1),
                 first_row=first,
-                on_row=on_band,
-                stop=self._next_batch,
-            )
-        if last is not plan:
-            log.warning(
-                "pass.replanned", job=self.work.job_id, **{"pass": index + 1}, tile=list(last.tiles.tile), why=last.why
+                watch=Watch(on_band, on_plan, on_wait, self._next_batch),
             )
         stage.complete = True
         self._stages.save(stage)
@@ -248,16 +286,25 @@ class Making:
     def _finished(self) -> tuple[SharedRaster, SharedRaster | None]:
         """The picture in its final size and depth, alpha apart; the alpha is the caller's to close."""
         chain = self.work.chain
-        stage = self.ensure(len(chain.passes))
+        stage = self._stages.get(len(chain.passes) + 1) or self.ensure(len(chain.passes))
         aside = self._beside()
         depth = output_depth(self.work.header, self.work.output.format)
         with self._timed("finish"):
-            if chain.resampled or stage.raster.depth != depth:
-                shared = SharedRaster.copy_of(resample(stage.array, chain.final, depth))
-                stage = self._stages.adopt(len(chain.passes), shared)
+            if stage.raster.size != chain.final or stage.raster.depth != depth:
+                exact = self._stages.spare(chain.final, stage.raster.channels, depth)
+                resample(stage.array, chain.final, depth, out=exact.array())
+                if not stage.durable:  # else it lies on scratch, should this process be killed
+                    self._stages.drop(stage.index)
+                stage = self._stages.adopt(len(chain.passes) + 1, exact)
             if aside.alpha is None:
                 return stage.raster, None
-            return stage.raster, SharedRaster.copy_of(resample_alpha(aside.alpha.array(), chain.final, depth))
+            alpha = self._stages.spare(chain.final, 1, depth)
+            resample_alpha(aside.alpha.array(), chain.final, depth, out=alpha.array())
+            return stage.raster, alpha
+
+    def _room(self, raster: SharedRaster, alpha: SharedRaster | None) -> int | None:
+        """A scratch file for codecs to hold the whole result in once more; None where memory does."""
+        return self._stages.spare_fd(codec.room_bytes(raster, alpha))
 
     def _depth(self, index: int) -> int:
         """Bits per sample after `index` passes: 16 between passes, and the result's own where nothing follows."""
@@ -286,8 +333,7 @@ class Making:
             passes=len(self.work.chain.passes),
             model=step.model,
             resumed_band=first,
-            **{key: value for key, value in plan.to_json().items() if key not in UNLOGGED},
-            **{key: plan.figures[key] for key in ("free_bytes", "keep_free_bytes") if key in plan.figures},
+            **_numbers(plan),
         )
 
     @contextmanager
@@ -300,3 +346,9 @@ class Making:
 
     def _add(self, stage: str, seconds: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+def _numbers(plan: PassPlan) -> dict[str, Any]:
+    """What the log says of a plan: every number that it came from."""
+    told = {key: value for key, value in plan.to_json().items() if key not in UNLOGGED}
+    return told | {key: plan.figures[key] for key in LOGGED_FIGURES if key in plan.figures}

@@ -10,7 +10,6 @@ from fractions import Fraction
 from twofold.core.memory import DeviceKind, MemoryPolicy
 from twofold.core.recipe import OnExists
 from twofold.core.settings import Limits, Settings
-from twofold.device.host import HostProbe
 from twofold.device.inventory import Device
 from twofold.service.paths import StatePaths
 
@@ -37,7 +36,7 @@ class WorkerOrder:
     capability: tuple[int, int] | None
     keep_free_bytes: int | None
     use_at_most: Fraction
-    ram_bytes: int
+    ram_use_at_most: Fraction
     limits: Limits
     idle_exit_s: float
     outboxes: dict[str, Outbox]
@@ -50,13 +49,20 @@ class WorkerOrder:
     def policy(self) -> MemoryPolicy:
         return MemoryPolicy(self.keep_free_bytes, self.use_at_most)
 
+    @property
+    def ram(self) -> MemoryPolicy:
+        """What the pictures of this worker may take of main memory."""
+        return MemoryPolicy(use_at_most=self.ram_use_at_most)
+
     def to_json(self) -> str:
-        return json.dumps(asdict(self) | {"use_at_most": str(self.use_at_most)})
+        shares = {"use_at_most": str(self.use_at_most), "ram_use_at_most": str(self.ram_use_at_most)}
+        return json.dumps(asdict(self) | shares)
 
     @classmethod
     def from_json(cls, text: str) -> WorkerOrder:
         data = json.loads(text)
-        data["use_at_most"] = Fraction(data["use_at_most"])
+        for share in ("use_at_most", "ram_use_at_most"):
+            data[share] = Fraction(data[share])
         data["capability"] = None if data["capability"] is None else tuple(data["capability"])
         data["limits"] = Limits(**data["limits"])
         data["outboxes"] = {name: Outbox(**outbox) for name, outbox in data["outboxes"].items()}
@@ -73,8 +79,9 @@ def order_of(
     log_json: bool,
     log_level: str,
     watchdog_s: float,
+    workers: int = 1,
 ) -> WorkerOrder:
-    """What a worker on this device is told by these settings; `alone` and `drain` let it end soon."""
+    """What a worker on this device, one of so many, is told by these settings; `alone` and `drain` let it end soon."""
     policy = settings.policy((device.id, device.alias), device.kind)
     return WorkerOrder(
         state=paths.state,
@@ -85,7 +92,7 @@ def order_of(
         capability=device.capability,
         keep_free_bytes=policy.keep_free_bytes,
         use_at_most=policy.use_at_most,
-        ram_bytes=int(HostProbe().read().total_bytes * settings.ram_use_at_most),
+        ram_use_at_most=settings.ram_use_at_most / workers,
         limits=settings.limits,
         # A worker for lone jobs holds up all others: it lingers as little as one that drains.
         idle_exit_s=SHORT_IDLE_EXIT_S if drain or alone else settings.idle_exit_s,

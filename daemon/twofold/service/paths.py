@@ -28,6 +28,10 @@ class StatePaths:
         """Held by whoever uses the device: its worker, or `calibrate`."""
         return os.path.join(self.state, f"worker-{device_id}.lock")
 
+    def costs(self, device_id: str) -> str:
+        """What networks were found to cost on the device."""
+        return os.path.join(self.state, "costs", f"{device_id}.json")
+
     @property
     def spool(self) -> str:
         return os.path.join(self.state, "spool")

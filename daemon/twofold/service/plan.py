@@ -10,24 +10,32 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from twofold.core.errors import TwofoldError
-from twofold.core.estimate import estimate
+from twofold.core.estimate import CHILD_BYTES, Estimate, estimate, place
 from twofold.core.forecast import Forecast, Measured, extrapolate, sample
-from twofold.core.formats import check_output
+from twofold.core.formats import Format, check_output
 from twofold.core.ignore import IgnoreRules, compile_rules
-from twofold.core.memory import MemoryReading, PassPlan
-from twofold.core.passes import Pass, plan_chain
+from twofold.core.memory import MemoryReading
+from twofold.core.pass_plan import PassPlan
+from twofold.core.passes import Chain, Pass, plan_chain
+from twofold.core.picture import PictureHeader
 from twofold.core.protocols import MemoryProbe
+from twofold.core.ram import Claims, check_ram, ram_budget_bytes
 from twofold.core.recipe import Recipe
 from twofold.core.settings import InboxSettings, Settings
 from twofold.device.governor import DeviceGovernor
-from twofold.device.inventory import choose_devices, list_devices, memory_probe
+from twofold.device.host import HostProbe
+from twofold.device.inventory import choose_devices, memory_probe
+from twofold.device.no_allocator import NoAllocator
 from twofold.intake.scan import scan
 from twofold.jobs.read import speeds
 from twofold.models.catalogue import Catalogue
 from twofold.service.admission import resolve_recipe
+from twofold.service.costs import open_costs
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import StatePaths
 from twofold.service.probing import probe_file
+from twofold.service.ram import Leftover
+from twofold.service.torch_devices import find_devices
 from twofold.telemetry.names import json_fields
 
 AT_ONCE = 4
@@ -134,24 +142,34 @@ def open_planner(
 ) -> Planner:
     """A planner for this machine's first device, as if `free_bytes` were free on it. Raises TwofoldError(NO_DEVICE)."""
     names = "auto" if settings.devices is None else [device.id for device in settings.devices]
-    device = choose_devices(names, list_devices(), wait=False)[0]
-    probe = memory_probe(device)
+    device = choose_devices(names, find_devices(names), wait=False)[0]
+    probe, paths = memory_probe(device), StatePaths(settings.state_dir, settings.scratch_dir)
+    if free_bytes is not None:
+        probe = _Supposed(probe, free_bytes)
+    # Whatever else a picture takes, a codec child comes on top of its tiles.
+    leftover = Leftover(probe, NoAllocator(), lambda: Claims(CHILD_BYTES))
     governor = DeviceGovernor(
-        probe if free_bytes is None else _Supposed(probe, free_bytes),
+        leftover if device.kind == "cpu" else probe,
+        leftover if device.kind == "cpu" else NoAllocator(),
         settings.policy((device.id, device.alias), device.kind),
         kind=device.kind,
         device=device.id,
         clock=time.monotonic,
         capability=device.capability,
+        costs=open_costs(paths, device),
     )
-    rates = speeds(StatePaths(settings.state_dir, settings.scratch_dir).database)
+    rates = speeds(paths.database)
     measured = {network: px_per_s for (network, where), px_per_s in rates.items() if where == device.id}
-    return Planner(settings, recipe, governor, catalogue, inbox, measured)
+    memory = (probe if device.kind == "cpu" else HostProbe()).read()
+    return Planner(settings, recipe, governor, catalogue, inbox, measured, memory)
 
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Plans pictures by one recipe on one device; `measured` are source pixels per second there, by network."""
+    """Plans pictures by one recipe on one device.
+
+    `measured` are source pixels per second there, by network; `memory` is main memory as it was read.
+    """
 
     settings: Settings
     recipe: Recipe
@@ -159,6 +177,7 @@ class Planner:
     catalogue: Catalogue
     inbox: bytes | None
     measured: Mapping[str, float]
+    memory: MemoryReading
 
     def all(self, paths: Sequence[bytes], stop: Callable[[], bool] = lambda: False) -> list[dict[str, Any]]:
         """`file` for each path, some side by side; those that `stop` cuts off are left out."""
@@ -174,6 +193,7 @@ class Planner:
             "out_size": None,
             "passes": [],
             "why": "",
+            "rasters": "memory",
             "ram_bytes": 0,
             "out_bytes": 0,
             "disk_bytes": 0,
@@ -190,13 +210,14 @@ class Planner:
             facts["out_size"] = list(chain.final)
             output = check_output(chain, header, recipe.save_as, self.settings.limits)
             plans = [self._plan(step) for step in chain.passes]
-            costs = estimate(header, chain, plans, output.format)
+            costs = self._costs(header, chain, plans, output.format)
         except TwofoldError as error:
             return facts | {"refused": error.reason.to_json()}
         passes = [self._pass(step, plan) for step, plan in zip(chain.passes, plans, strict=True)]
         return facts | {
             "passes": passes,
             "rate": _rate(item["rate"] for item in passes),
+            "rasters": costs.rasters,
             "ram_bytes": costs.ram_bytes,
             "out_bytes": costs.output_bytes,
             "disk_bytes": costs.disk_bytes,
@@ -208,6 +229,11 @@ class Planner:
         plan = self.governor.plan(self.catalogue.resolve(step.model), step.source)
         rate = self.measured.get(step.model)
         return plan if rate is None else plan.at_rate(rate)
+
+    def _costs(self, header: PictureHeader, chain: Chain, plans: Sequence[PassPlan], target: Format) -> Estimate:
+        """What the picture will take as memory stands now. Raises TwofoldError(NEEDS_MEMORY)."""
+        check_ram(estimate(header, chain, plans, target, "scratch"), self.memory, self.settings.ram)
+        return place(header, chain, plans, target, ram_budget_bytes(self.memory, self.settings.ram))
 
     def _pass(self, step: Pass, plan: PassPlan) -> dict[str, Any]:
         return {

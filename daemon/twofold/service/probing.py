@@ -10,7 +10,9 @@ from twofold.core.passes import PIXELS_PER_MEGAPIXEL
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import AUTO, Recipe
 from twofold.core.settings import Limits
+from twofold.device.host import HostProbe
 from twofold.imaging import codec
+from twofold.imaging.protocol import CODEC_THREADS
 
 
 def probe_file(path: str | bytes, limits: Limits, recipe: Recipe) -> PictureHeader:
@@ -34,4 +36,5 @@ def probe_file(path: str | bytes, limits: Limits, recipe: Recipe) -> PictureHead
 
 def codec_limits(limits: Limits) -> codec.Limits:
     """The owner's limits as the codec takes them."""
-    return codec.Limits(int(limits.input_megapixels * PIXELS_PER_MEGAPIXEL), limits.decode_time_s)
+    threads = min(CODEC_THREADS, HostProbe().usable_cpus())
+    return codec.Limits(int(limits.input_megapixels * PIXELS_PER_MEGAPIXEL), limits.decode_time_s, threads)

@@ -12,7 +12,7 @@ from twofold.core.codes import Code
 from twofold.core.errors import Reason
 from twofold.core.headway import Headway, headway, work_px
 from twofold.core.job import Job
-from twofold.core.memory import PassPlan
+from twofold.core.pass_plan import PassPlan
 from twofold.core.settings import InboxSettings
 from twofold.core.states import InboxState, State
 from twofold.core.status_line import status_line

@@ -14,6 +14,7 @@ from twofold.jobs.database import prepare_database
 from twofold.jobs.filesystem import refuse_filesystem
 from twofold.service.heartbeat import Heartbeat
 from twofold.service.lock import FileLock
+from twofold.service.machine import Machine
 from twofold.service.paths import StatePaths
 from twofold.service.progress import Snapshot, Summary
 from twofold.service.reload import Reload
@@ -29,10 +30,12 @@ def run_service(
     hangup: threading.Event | None = None,
     reread: Callable[[], Settings] | None = None,
     log_level: str = "info",
+    machine: Machine | None = None,
 ) -> Summary:
     """Watch the inboxes until `stop` is set or, with `until_idle`, until nothing is runnable.
 
     Workers log to stderr at `log_level`. Each time that `hangup` is set, `reread` gives the settings from then on.
+    `machine` is this one, where it is not given.
 
     Raises TwofoldError: ALREADY_RUNNING, STATE_ON_NETWORK, STATE_NEWER, STATE_DAMAGED, NO_DEVICE.
     """
@@ -53,6 +56,7 @@ def run_service(
             log_level=log_level,
             heartbeat=heartbeat,
             reload=reload,
+            machine=machine or Machine(),
         )
 
     try:

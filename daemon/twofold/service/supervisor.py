@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -13,14 +12,11 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from twofold import __version__
-from twofold.core.errors import TwofoldError
 from twofold.core.forecast import Forecast
-from twofold.core.job import Job
-from twofold.core.naming import temp_name
 from twofold.core.recipe import Recipe
 from twofold.core.settings import InboxSettings, Settings
 from twofold.core.states import InboxState, State
-from twofold.device.inventory import Device, choose_devices, list_devices
+from twofold.device.inventory import Device
 from twofold.imaging.deliver import Outbox as OutboxFolder
 from twofold.intake.watch import Watcher
 from twofold.jobs.board import Board
@@ -30,20 +26,23 @@ from twofold.jobs.liveness import recover
 from twofold.jobs.orders import Orders
 from twofold.jobs.pauses import ALL, Pauses
 from twofold.jobs.queue import JobQueue
-from twofold.service.admission import RECHECK_S, Admission, remove_quietly
+from twofold.service.admission import RECHECK_S, Admission
 from twofold.service.aftercare import Aftercare
 from twofold.service.crew import Crew
 from twofold.service.first_look import FirstLook
 from twofold.service.heartbeat import Heartbeat
 from twofold.service.inlet import Inlet
+from twofold.service.machine import Machine
 from twofold.service.networks import open_catalogue
 from twofold.service.order import WorkerOrder, order_of
-from twofold.service.paths import UPSCALE_PREFIX, StatePaths
+from twofold.service.paths import StatePaths
 from twofold.service.plan import forecast, open_planner
 from twofold.service.progress import Reporter, Snapshot, Summary
 from twofold.service.pulse import Pulse, Watchdog
 from twofold.service.recipes import apply_recipe
 from twofold.service.reload import Reload
+from twofold.service.sight import Roster
+from twofold.service.tidying import bury, tidy
 
 if TYPE_CHECKING:
     from twofold.service.exporter import Exporter
@@ -63,7 +62,6 @@ STUMBLE_S = 5.0
 OBSERVERS_TIMEOUT_S = 10.0
 JOIN_TIMEOUT_S = 10.0
 PRUNE_EVERY_S = 3600.0
-UPSCALE_STALE_S = 24 * 3600.0
 PRUNE_OLDER_S = 7 * 24 * 3600.0
 
 Ended = Literal["stopped", "drained", "reloading"]
@@ -83,6 +81,7 @@ class Supervisor:
         log_level: str,
         heartbeat: Heartbeat,
         reload: Reload | None = None,
+        machine: Machine,
     ) -> None:
         """Without `reload`, nobody asks for other settings while it runs."""
         self._settings = settings
@@ -93,6 +92,7 @@ class Supervisor:
         self._log_level = log_level
         self._heartbeat = heartbeat
         self._reload = reload
+        self._machine = machine
         self._watchdog = Watchdog(heartbeat.feed, heartbeat.pace, every_s=heartbeat.pace.feed_every_s)
         self._engine = open_engine(paths.database)
         self._ledger = Ledger(self._engine)
@@ -116,17 +116,8 @@ class Supervisor:
             stop=self._stop,
         )
         self._rechecked = threading.Event()
-        self._crew = Crew(
-            self._choose_devices(),
-            self._order,
-            self._ledger,
-            self._queue,
-            self._board,
-            self._watchdog,
-            heartbeat.pace,
-            bury=self._bury,
-            forward=watch is not None,
-        )
+        self._roster = Roster(settings, machine.inventory, drain=drain)
+        self._crew = self._open_crew(forward=watch is not None)
         self._aftercare = Aftercare(
             settings, self._ledger, self._board, paths.database, quiet=self._nothing_runnable, drain=drain
         )
@@ -170,7 +161,7 @@ class Supervisor:
             self._join(tick)
             watcher.stop()
             self._admission.close()
-            self._tidy()
+            tidy(self._paths, self._ledger)
             self._publish()
             if self._watch is not None:
                 self._watch(self._snapshot())  # nothing that ended since the last look goes untold
@@ -195,7 +186,7 @@ class Supervisor:
 
     def _loop(self, stop: threading.Event) -> bool:
         """Tend everything until it is time to end; True where that is because other settings are due."""
-        publish_s = prune_s = devices_s = 0.0
+        publish_s = prune_s = 0.0
         busy = True
         longest_s = self._heartbeat.pace.look_every_s
         while not stop.wait(min(longest_s, BUSY_TICK_S if busy or self._watch is not None else IDLE_TICK_S)):
@@ -204,9 +195,8 @@ class Supervisor:
             self._watchdog.tend()
             if self._reload is not None and self._reload.due(now_s):
                 return not stop.is_set()
-            if not self._crew.devices and now_s >= devices_s:
-                devices_s = now_s + RECHECK_S
-                self._crew.devices = self._choose_devices()
+            if self._roster.due:
+                self._crew.enlist(self._roster.choose())
             changed = self._crew.tend()
             busy = self._crew.working
             if self._watch is not None:
@@ -217,7 +207,7 @@ class Supervisor:
             if now_s >= prune_s:
                 prune_s = now_s + PRUNE_EVERY_S
                 self._queue.prune(time.time(), older_s=PRUNE_OLDER_S)
-                self._tidy()
+                tidy(self._paths, self._ledger)
             if self._drain:
                 drained = self._nothing_runnable()
                 if (drained or self._crew.hopeless) and self._aftercare.settled(quiet=drained):
@@ -304,6 +294,20 @@ class Supervisor:
             [self._reload.note] if self._reload is not None else [],
         )
 
+    def _open_crew(self, *, forward: bool) -> Crew:
+        return Crew(
+            self._roster.choose(),
+            self._order,
+            self._ledger,
+            self._queue,
+            self._board,
+            self._watchdog,
+            self._heartbeat.pace,
+            self._machine,
+            bury=partial(bury, inboxes=self._settings.inboxes),
+            forward=forward,
+        )
+
     def _open_exporter(self) -> Exporter:
         from twofold.service.exporter import Exporter  # and its library: a service without metrics does not pay for it
 
@@ -320,18 +324,6 @@ class Supervisor:
             {inlet.inbox.name: inlet.status for inlet in self._inlets if inlet.status.sweeps}
         )
 
-    def _choose_devices(self) -> tuple[Device, ...]:
-        wanted = "auto" if self._settings.devices is None else [device.id for device in self._settings.devices]
-        wait = self._settings.on_no_device == "wait" and not self._drain
-        try:
-            return choose_devices(wanted, list_devices(), wait=wait)
-        except TwofoldError as error:
-            if not wait:
-                raise
-            # Jobs stay queued: a GPU box never turns quietly into a CPU box.
-            log.error("device.lost", text=error.reason.text, hint=error.reason.hint)
-            return ()
-
     def _order(self, device: Device, alone: bool) -> WorkerOrder:
         return order_of(
             self._settings,
@@ -342,6 +334,7 @@ class Supervisor:
             log_json=self._log_json,
             log_level=self._log_level,
             watchdog_s=self._heartbeat.pace.interval_s,
+            workers=max(1, len(self._crew.devices)),
         )
 
     def _clear_away(self) -> None:
@@ -353,40 +346,9 @@ class Supervisor:
         self._board.keep_inboxes(list(self._settings.inboxes))
         self._board.keep_devices([])
         self._aftercare.recover()
-        self._tidy()
+        tidy(self._paths, self._ledger)
         live = self._ledger.unfinished_ids()
         for inbox in self._settings.inboxes.values():
             OutboxFolder(inbox.outbox).sweep(live)
         if interrupted:
             log.info("service.recovered", jobs=interrupted)
-
-    def _bury(self, job: Job) -> None:
-        """The temporary file of a job that killed its last worker: no other will take it up."""
-        inbox = self._settings.inboxes.get(job.inbox)
-        if inbox is not None and job.reserved is not None:
-            OutboxFolder(inbox.outbox).discard(os.path.join(os.path.dirname(job.reserved), temp_name(job.id)))
-
-    def _tidy(self) -> None:
-        """Remove what a job left that ended without a worker: it killed each one, or a newer version replaced it."""
-        # The names first: a job that is not open after its copy was seen has ended.
-        found = [(folder, name) for folder in (self._paths.spool, self._paths.scratch) for name in os.listdir(folder)]
-        live = self._ledger.unfinished_ids() if found else set()
-        for folder, name in found:
-            path = os.path.join(folder, name)
-            if name.partition(".")[0] not in live and not (name.startswith(UPSCALE_PREFIX) and _is_fresh(path)):
-                _remove(path)
-
-
-def _is_fresh(path: str) -> bool:
-    """True where an `upscale` may still be at work: it touches its folder with every band."""
-    try:
-        return time.time() - os.stat(path).st_mtime < UPSCALE_STALE_S
-    except FileNotFoundError:
-        return False
-
-
-def _remove(path: str) -> None:
-    if os.path.isdir(path):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        remove_quietly(path)

@@ -17,7 +17,8 @@ from twofold.core.calibration import Sample
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import Interrupted, Reason, TwofoldError
-from twofold.core.memory import DeviceKind, DType
+from twofold.core.memory import DType
+from twofold.device.inventory import Device
 
 CHILD_S = 300.0
 """Loading torch and a network from a cold disk, and everything that the child allows itself (engine.calibrate)."""
@@ -30,12 +31,15 @@ TAIL_BYTES = 400
 class TileRuns:
     """One child for one network on one device; it is gone when the `with` ends, whatever happened."""
 
-    def __init__(self, card: NetworkCard, device_id: str, kind: DeviceKind, threads: int, sides_px: list[int]) -> None:
+    def __init__(self, card: NetworkCard, device: Device, threads: int, sides_px: list[int]) -> None:
         self.dtype: DType | None = None
         self._card = card
-        self._order = {"card": card.to_json(), "device": device_id, "threads": threads, "sides_px": sides_px}
+        self._order = {"card": card.to_json(), "device": device.id, "threads": threads, "sides_px": sides_px}
         # A CUDA process sees the one GPU that is meant, as workers do.
-        self._environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": device_id} if kind == "cuda" else {})}
+        self._environment = {
+            **os.environ,
+            **({"CUDA_VISIBLE_DEVICES": device.visible} if device.kind == "cuda" else {}),
+        }
 
     def __enter__(self) -> TileRuns:
         self._errors = tempfile.TemporaryFile()

@@ -10,15 +10,17 @@ import structlog
 from twofold.core.card import NetworkCard
 from twofold.core.memory import MemoryPolicy
 from twofold.core.settings import Limits
+from twofold.device.cost_store import CostStore
 from twofold.device.governor import DeviceGovernor
 from twofold.device.host import HostProbe
-from twofold.device.inventory import Device, memory_probe
-from twofold.engine.factory import allocator_bytes, open_upscaler
+from twofold.device.inventory import Device
 from twofold.models.catalogue import Catalogue
 from twofold.raster import Upscaler
+from twofold.service.machine import Equipment
 from twofold.service.making import Tools
 from twofold.service.probing import codec_limits
 from twofold.service.pulse import Pulse
+from twofold.service.ram import Leftover, RamGate
 from twofold.service.scratch import boot_id
 from twofold.service.turn import DeviceTurn
 
@@ -31,15 +33,16 @@ BATCH_BUDGET_S = 1800.0
 class LoadedNetworks:
     """The networks that this process has on its device; each is opened once, by the thread that holds the device."""
 
-    def __init__(self, device_id: str) -> None:
+    def __init__(self, device_id: str, equipment: Equipment) -> None:
         self._device_id = device_id
+        self._equipment = equipment
         self._open: dict[tuple[str, str], Upscaler] = {}
 
     def open(self, card: NetworkCard) -> Upscaler:
         key = card.full_name, card.sha256
         if key not in self._open:
             started_s = time.monotonic()
-            self._open[key] = open_upscaler(card, self._device_id, HostProbe().usable_cpus())
+            self._open[key] = self._equipment.upscaler(card, self._device_id, HostProbe().usable_cpus())
             seconds = round(time.monotonic() - started_s, 3)
             log.info("network.loaded", model=card.full_name, device=self._device_id, seconds=seconds)
         return self._open[key]
@@ -48,31 +51,42 @@ class LoadedNetworks:
 def open_tools(
     device: Device,
     policy: MemoryPolicy,
+    ram: MemoryPolicy,
     limits: Limits,
     catalogue: Catalogue,
+    costs: CostStore,
     check: Callable[[], None],
     pulse: Pulse | None = None,
+    equipment: Equipment | None = None,
 ) -> Tools:
     """Nothing is loaded before the first pass. `check` raises Interrupted where the work should end.
 
-    `pulse` is the device's; without one, nobody looks.
+    `policy` is for the device, `ram` for main memory, which pictures take and on the processor tiles too.
+    `pulse` is the device's; without one, nobody looks. `equipment` defaults to the real device's.
     """
+    equipment = equipment or Equipment()
     pulse = pulse or Pulse("device", BATCH_BUDGET_S, time.monotonic)
     pulse.rest()
-    loaded = LoadedNetworks(device.id)
+    loaded = LoadedNetworks(device.id, equipment)
+    probe, allocator = equipment.probe(device), equipment.allocator(device)
+    gate = RamGate(probe if device.kind == "cpu" else HostProbe(), ram)
+    leftover = Leftover(probe, allocator, gate.claims)
     governor = DeviceGovernor(
-        memory_probe(device, allocator_bytes),
+        leftover if device.kind == "cpu" else probe,
+        leftover if device.kind == "cpu" else allocator,
         policy,
         kind=device.kind,
         device=device.id,
         clock=time.monotonic,
         capability=device.capability,
+        costs=costs,
     )
     return Tools(
         card=catalogue.resolve,
         upscaler=loaded.open,
         governor=governor,
         device=DeviceTurn(),
+        ram=gate,
         pulse=pulse,
         limits=codec_limits(limits),
         boot_id=boot_id(),

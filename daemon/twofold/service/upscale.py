@@ -21,11 +21,12 @@ from twofold.core.naming import name_beside, output_name
 from twofold.core.passes import Chain, plan_chain
 from twofold.core.recipe import Recipe
 from twofold.core.settings import Limits, Settings
-from twofold.device.inventory import choose_devices, list_devices
+from twofold.device.inventory import choose_devices
 from twofold.imaging.deliver import Outbox
 from twofold.intake.scan import scan
 from twofold.models.catalogue import Catalogue
 from twofold.service.admission import resolve_recipe
+from twofold.service.costs import open_costs
 from twofold.service.making import Making, Progress, Tools, Work
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import UPSCALE_PREFIX, StatePaths
@@ -33,6 +34,7 @@ from twofold.service.probing import probe_file
 from twofold.service.progress import ActiveJob, Snapshot
 from twofold.service.speed import Speedometer
 from twofold.service.tools import open_tools
+from twofold.service.torch_devices import find_devices
 
 AT_ONCE = 2
 """One picture on the device while another is decoded or encoded."""
@@ -77,9 +79,9 @@ def upscale(
     state = StatePaths(settings.state_dir, settings.scratch_dir)
     state.create()
     names = "auto" if settings.devices is None else [device.id for device in settings.devices]
-    device = choose_devices(names, list_devices(), wait=False)[0]
+    device = choose_devices(names, find_devices(names), wait=False)[0]
     if device.kind == "cuda":
-        os.environ["CUDA_VISIBLE_DEVICES"] = device.id  # before torch is imported
+        os.environ["CUDA_VISIBLE_DEVICES"] = device.visible  # before torch is imported
     catalogue = open_catalogue(state, os.path.dirname(settings.source or ""))
     for name in (*recipe.models, *recipe.before, *recipe.after):
         if name != "auto":
@@ -90,7 +92,7 @@ def upscale(
             raise Interrupted
 
     policy = settings.policy((device.id, device.alias), device.kind)
-    tools = open_tools(device, policy, settings.limits, catalogue, check)
+    tools = open_tools(device, policy, settings.ram, settings.limits, catalogue, open_costs(state, device), check)
     run = _Run(tools, catalogue, recipe, settings.limits, settings.scratch_dir)
     results: list[UpscaleResult] = []
     sources: list[Source] = []

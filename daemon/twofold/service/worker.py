@@ -24,14 +24,15 @@ from twofold.jobs.database import open_engine
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.workflow import Worker
 from twofold.service.admission import remove_quietly, say_ended
+from twofold.service.costs import open_costs
 from twofold.service.handler import Handler
 from twofold.service.lifeline import start_beating
 from twofold.service.lock import FileLock
+from twofold.service.machine import Equipment
 from twofold.service.networks import open_catalogue
 from twofold.service.order import WorkerOrder
 from twofold.service.paths import StatePaths
 from twofold.service.pulse import Pulse
-from twofold.service.ram import RamGate
 from twofold.service.tools import BATCH_BUDGET_S, open_tools
 from twofold.telemetry.logs import configure
 
@@ -43,11 +44,12 @@ LOOP_BUDGET_S = 120.0
 """The loop turns four times a second; starting and ending take longer."""
 
 
-def main() -> int:
+def main(equipment: Equipment | None = None) -> int:
+    """Serve one device to the end; `equipment` is the real one's where it is not given."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     order = WorkerOrder.from_json(_first_line())
     configure(sys.stderr, json=order.log_json, level=order.log_level)
-    watchdog = start_beating(int(sys.argv[1]), Pace(order.watchdog_s))
+    watchdog = start_beating(int(sys.argv[-1]), Pace(order.watchdog_s))
     loop = watchdog.register("loop", LOOP_BUDGET_S)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
@@ -63,7 +65,7 @@ def main() -> int:
     worker = Worker(
         engine,
         f"local/{order.device_id}",
-        _handler(order, paths, ledger, Board(engine), stop, watchdog.register("device", BATCH_BUDGET_S)),
+        _handler(order, paths, ledger, Board(engine), stop, watchdog.register("device", BATCH_BUDGET_S), equipment),
         observer=lambda job_id, outcome, error: _ended(paths, ledger.get(job_id), outcome, error),
         jitter=random.random,
     )
@@ -82,15 +84,22 @@ def _first_line() -> str:
 
 
 def _handler(
-    order: WorkerOrder, paths: StatePaths, ledger: Ledger, board: Board, stop: threading.Event, pulse: Pulse
+    order: WorkerOrder,
+    paths: StatePaths,
+    ledger: Ledger,
+    board: Board,
+    stop: threading.Event,
+    pulse: Pulse,
+    equipment: Equipment | None,
 ) -> Handler:
     def check() -> None:
         if stop.is_set():
             raise Interrupted
 
     device = Device(order.device_id, order.device_kind, "", 0, capability=order.capability)
-    tools = open_tools(device, order.policy, order.limits, open_catalogue(paths, order.config_dir), check, pulse)
-    return Handler(ledger, board, paths, order.outboxes, order.limits, tools, RamGate(order.ram_bytes))
+    catalogue, costs = open_catalogue(paths, order.config_dir), open_costs(paths, device)
+    tools = open_tools(device, order.policy, order.ram, order.limits, catalogue, costs, check, pulse, equipment)
+    return Handler(ledger, board, paths, order.outboxes, order.limits, tools)
 
 
 def _ended(paths: StatePaths, job: Job, outcome: Outcome, error: BaseException) -> None:

@@ -18,6 +18,11 @@ class Event(NamedTuple):
 
 JOB = ("job", "inbox", "path")
 REASON = ("code", "text", "hint")
+PLAN = (
+    *("tile", "halo", "alignment", "tiles", "batch", "dtype", "device", "seconds", "why", "oom_steps"),
+    *("need_bytes", "budget_bytes", "free_bytes", "reserved_bytes", "allocated_bytes", "keep_free_bytes"),
+    *("bytes_per_px", "margin", "cost_origin"),
+)
 
 EVENTS: dict[str, Event] = {
     # service
@@ -107,16 +112,21 @@ EVENTS: dict[str, Event] = {
         (*JOB, "what", *REASON),
     ),
     # passes
+    "picture.waiting": Event(
+        "info", "A picture waits for main memory that pictures in hand were promised.", ("job", "ram_bytes", "beside")
+    ),
     "pass.planned": Event(
         "info",
         "How a pass will run, with every number and the reason.",
-        (
-            *("job", "pass", "passes", "model", "resumed_band", "tile", "halo", "alignment", "tiles", "batch", "dtype"),
-            *("need_bytes", "budget_bytes", "free_bytes", "keep_free_bytes", "seconds", "device", "why"),
-        ),
+        ("job", "pass", "passes", "model", "resumed_band", *PLAN),
     ),
     "pass.replanned": Event(
-        "warning", "A pass ran out of memory, and goes on with a smaller plan.", ("job", "pass", "tile", "why")
+        "info",
+        "A pass goes on by another plan: memory got short or ran out (`oom_steps`), or became free.",
+        ("job", "pass", *PLAN),
+    ),
+    "pass.waiting": Event(
+        "warning", "A pass waits for memory that others took; after a while its worker leaves.", ("job", "pass", "text")
     ),
     "pass.completed": Event("debug", "A pass ended.", ("job", "pass", "seconds", "px_per_s")),
     # workers
@@ -127,6 +137,19 @@ EVENTS: dict[str, Event] = {
     ),
     "worker.frozen": Event("error", "A worker gave no sign of life for too long, and was killed.", ("device", "pid")),
     "device.lost": Event("error", "No configured device can be used; jobs stay queued.", ("text", "hint")),
+    "device.missed": Event(
+        "error", "Some of the configured devices cannot be used; the others go on.", ("text", "hint")
+    ),
+    "device.failed": Event(
+        "error", "A device does not answer; no worker is started on it until it does.", ("device", "text", "hint")
+    ),
+    "device.taken": Event(
+        "warning", "Another Twofold is using a device; it is waited for.", ("device", "text", "hint")
+    ),
+    "device.recovered": Event("info", "A device that had failed answers again.", ("device",)),
+    "nvml.replaced": Event(
+        "warning", "NVML does not tell the memory of a worker's device; CUDA is asked.", ("device", "text", "hint")
+    ),
     "network.loaded": Event("info", "A worker loaded a network.", ("model", "device", "seconds")),
     # metrics
     "metrics.served": Event("info", "Prometheus can ask for metrics at this address.", ("address",)),

@@ -13,13 +13,17 @@ from twofold.core.quantity import about_bytes
 Capability = tuple[int, int]
 
 ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)(\d)[a-z]*", re.ASCII)
+CHECK_NAMES = "Correct devices: in the configuration."
 CPU_INSTEAD = "Set devices: cpu to use the processor meanwhile."
 NEEDS_DRIVER = "Install the NVIDIA driver and start the machine again; in a container, the NVIDIA Container Toolkit."
 
 
 @dataclass(frozen=True, slots=True)
 class SeenDevice:
-    """A GPU or MIG instance, as one of the three sees it; what it does not tell is empty. `trouble`: why it fails."""
+    """A GPU or MIG instance, as one of the three sees it; what it does not tell is empty.
+
+    `trouble` is why it fails, and `hint` what to do, where that is known.
+    """
 
     uuid: str
     name: str = ""
@@ -27,6 +31,7 @@ class SeenDevice:
     total_bytes: int = 0
     free_bytes: int | None = None
     trouble: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class DriverFacts:
     nodes: Mapping[str, str] = field(default_factory=dict)
     nvml_found: bool = False
     nvml_trouble: str = ""
+    nvml_hint: str = ""
     nvml_devices: tuple[SeenDevice, ...] = ()
     version: str = ""
     cuda: Capability | None = None
@@ -123,8 +129,7 @@ def judge_nvml(driver: DriverFacts, *, gpu_wanted: bool) -> Check:
     if not driver.nvml_found:
         findings.append(grave("the library libnvidia-ml.so.1 is not there", NEEDS_DRIVER))
     elif driver.nvml_trouble:
-        hint = "Run nvidia-smi: it says more. In a container, start the container again."
-        findings.append(grave(driver.nvml_trouble, hint))
+        findings.append(grave(driver.nvml_trouble.rstrip("."), driver.nvml_hint))
     return summed("nvml", f"{len(driver.nvml_devices)} in sight", findings, facts)
 
 
@@ -138,16 +143,17 @@ class CpuFacts:
     total_bytes: int
 
 
-def judge_choice(chosen: Sequence[str], cpu: CpuFacts) -> Check:
-    """What networks run on, as the configuration has it."""
+def judge_choice(chosen: Sequence[str], cpu: CpuFacts, missing: str, hint: str) -> Check:
+    """What networks run on, as the configuration has it; `missing` says what of that is not there."""
     memory = f"{about_bytes(cpu.free_bytes)} memory free of {about_bytes(cpu.total_bytes)}"
     found = f"networks run on {', '.join(chosen)}; {cpu.name}, {cpu.cpus} cores, {memory}"
-    return Check("devices", Level.OK, found, facts={"chosen": list(chosen), "cpu": asdict(cpu)})
+    facts = {"chosen": list(chosen), "cpu": asdict(cpu), "missing": missing}
+    return summed("devices", found, [problem(missing.rstrip("."), hint or CHECK_NAMES)] if missing else [], facts)
 
 
 def judge_no_device(reason: Reason, driver: DriverFacts) -> Check:
     """None of the devices that the configuration wants is there."""
-    hint = CPU_INSTEAD if driver.hardware else f"Correct devices: in the configuration. {CPU_INSTEAD}"
+    hint = CPU_INSTEAD if driver.hardware else f"{CHECK_NAMES} {CPU_INSTEAD}"
     return Check("devices", Level.PROBLEM, reason.text, hint, {"chosen": []})
 
 
@@ -183,7 +189,9 @@ def _judge_gpu(uuid: str, seen: Mapping[str, SeenDevice], torch: TorchFacts, *, 
     if "torch" not in seen and torch.cuda and not lacks:
         why = f": {torch.trouble}" if torch.trouble else ""
         findings.append(grave(f"torch does not see it{why}", "Compare 'nvidia-smi -L' with CUDA_VISIBLE_DEVICES."))
-    findings += [grave(f"{way}: {one.trouble}") for way, one in seen.items() if one.trouble and not lacks]
+    findings += [
+        grave(f"{way}: {one.trouble.rstrip('.')}", one.hint) for way, one in seen.items() if one.trouble and not lacks
+    ]
     memory = f", {about_bytes(free_bytes)} free of {about_bytes(total_bytes)}" if free_bytes is not None else ""
     facts = {
         "id": uuid,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from twofold.core.memory import CostModel
+from twofold.core.cost import CostModel
 
 WEIGHT_KEPT = 0.9
 """Share of its weight that a batch keeps when the next one comes: about the last ten count."""

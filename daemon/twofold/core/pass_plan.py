@@ -1,0 +1,269 @@
+"""How one pass runs: the tiles, batch and number format that are chosen for what may be spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from twofold.core.card import NetworkCard
+from twofold.core.codes import Code
+from twofold.core.cost import BYTES_PER_SAMPLE, CostModel
+from twofold.core.errors import TwofoldError
+from twofold.core.geometry import Size
+from twofold.core.memory import Budget, DeviceKind, DType
+from twofold.core.quantity import about_bytes
+from twofold.core.tiles import TilePlan, plan_tiles
+
+TILE_LADDER_PX = (96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536)
+# On a CPU, layers of larger tiles outgrow what malloc keeps, and half as much time again goes into zeroing fresh pages
+# (measured: 608 px a third slower than 384 px, halo counted).
+LARGEST_TILE_PX: dict[DeviceKind, int] = {"cuda": 1536, "cpu": 384}
+BATCHES: dict[DeviceKind, tuple[int, ...]] = {"cuda": (1, 2, 4, 8, 16), "cpu": (1,)}  # batching gains nothing on a CPU
+MAX_ELEMENTS = 2**31 - 1  # of one tensor: kernels index with 32 bits
+GOOD_ENOUGH_PERCENT = 95  # of the best speed; among such plans the smallest is taken
+WORTH_PERCENT = 10  # of gain, before a running pass is given another plan
+LONG_BATCH_S: dict[DeviceKind, float] = {"cuda": 2.0, "cpu": 10.0}
+"""Between batches a worker hears that it is to stop, to leave or to shrink: none is planned longer. Wide on a CPU:
+a busy machine must not change the tiles, and with them the last bit of a result."""
+
+LONG_PASS_S = 5.0  # from here on a pass is a step of its own, on scratch files that survive a killed worker
+
+
+@dataclass(frozen=True, slots=True)
+class PassPlan:
+    """How one pass runs: tiles, batch, dtype, and why; `seconds` is the prediction for the whole pass.
+
+    `oom_steps` counts how often the pass ran out of memory and stepped down before it came to this plan.
+    """
+
+    tiles: TilePlan
+    batch: int
+    dtype: DType
+    need_bytes: int
+    budget_bytes: int
+    seconds: float
+    why: str
+    device: str = "cpu"
+    figures: dict[str, Any] = field(default_factory=dict)
+    oom_steps: int = 0
+
+    @property
+    def batch_px(self) -> int:
+        """Window pixels of a full batch, halo included."""
+        return self.tiles.tile.pixels * self.batch
+
+    def remaining_s(self, done_px: int) -> float:
+        """The prediction for what is left of the pass where the result's rows of the first `done_px` source rows
+        stand: every band that owns a later row runs whole."""
+        rows = self.tiles.rows
+        left = sum(self.tiles.row(index)[0].owned.y1 > done_px for index in range(rows))
+        return self.seconds * left / rows
+
+    @property
+    def long(self) -> bool:
+        """True where the pass is worth a step of its own."""
+        return self.seconds >= LONG_PASS_S
+
+    def at_rate(self, px_per_s: float) -> PassPlan:
+        """The same plan, its time predicted from the source pixels per second that such passes really made."""
+        return replace(self, seconds=self.tiles.source.pixels / px_per_s)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan for the log line and the job's record; `from_json` makes the same tiles of it again."""
+        return {
+            "source": list(self.tiles.source),
+            "whole": list(self.tiles.whole),
+            "tile": list(self.tiles.tile),
+            "halo": self.tiles.halo_px,
+            "alignment": self.tiles.alignment,
+            "scale": self.tiles.scale,
+            "tiles": self.tiles.count,
+            "batch": self.batch,
+            "dtype": self.dtype,
+            "need_bytes": self.need_bytes,
+            "budget_bytes": self.budget_bytes,
+            "seconds": round(self.seconds, 3),
+            "device": self.device,
+            "why": self.why,
+            "oom_steps": self.oom_steps,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> PassPlan:
+        """The plan in force as it was recorded; its figures are not kept."""
+        tiles = TilePlan(
+            Size(*data["source"]),
+            Size(*data["whole"]),
+            Size(*data["tile"]),
+            data["halo"],
+            data["alignment"],
+            data["scale"],
+        )
+        return cls(
+            tiles,
+            data["batch"],
+            data["dtype"],
+            data["need_bytes"],
+            data["budget_bytes"],
+            data["seconds"],
+            data["why"],
+            data["device"],
+            oom_steps=data.get("oom_steps", 0),  # rows of the first versions lack it
+        )
+
+
+def choose_plan(
+    card: NetworkCard,
+    source: Size,
+    cost: CostModel,
+    budget: Budget,
+    *,
+    kind: DeviceKind,
+    dtype: DType,
+    ceiling_px: int | None = None,
+    smallest: bool = False,
+) -> PassPlan:
+    """The smallest plan within 5 % of the best useful pixels per second among those that fit the budget.
+
+    Plans with batches of more than LONG_BATCH_S are taken only where there are no others. `ceiling_px` bounds
+    tile_px * batch (remembered from an out-of-memory, or not proven yet). `smallest` takes the one that needs least.
+    Raises TwofoldError(LOW_MEMORY) where not even one smallest tile fits.
+    """
+    candidates = sorted(_candidates(card, source, cost, kind), key=_Candidate.order)
+    possible = [
+        one
+        for one in candidates
+        if one.need_bytes <= budget.bytes
+        and (ceiling_px is None or one.batch_px <= ceiling_px)
+        and one.batch_px * _elements_per_px(card) <= MAX_ELEMENTS
+    ]
+    if not possible:
+        raise _low_memory(card, candidates[0], budget, ceiling_px)
+    possible = [one for one in possible if one.batch_s <= LONG_BATCH_S[kind]] or possible[:1]
+    best_s = min(one.seconds for one in possible)
+    good = (one for one in possible if one.seconds * GOOD_ENOUGH_PERCENT <= best_s * 100)
+    chosen = possible[0] if smallest else next(good)
+    return PassPlan(
+        tiles=chosen.tiles,
+        batch=chosen.batch,
+        dtype=dtype,
+        need_bytes=chosen.need_bytes,
+        budget_bytes=budget.bytes,
+        seconds=chosen.seconds,
+        why=_why(source, chosen, best_s, budget),
+        device=kind,
+        figures={
+            "free_bytes": budget.reading.free_bytes,
+            "total_bytes": budget.reading.total_bytes,
+            "reserved_bytes": budget.reading.reserved_bytes,
+            "allocated_bytes": budget.reading.allocated_bytes,
+            "keep_free_bytes": budget.keep_free_bytes,
+            "capped_by": budget.capped_by,
+            "bytes_per_px": cost.bytes_per_px,
+            "px_per_s": cost.px_per_s,
+            "margin": round(cost.margin, 3),
+            "cost_origin": cost.origin,
+            "best_s": best_s,
+            "ceiling_px": ceiling_px,
+        },
+    )
+
+
+def worth_changing(plan: PassPlan, better: PassPlan, cost: CostModel, done_px: int) -> bool:
+    """True where `better` saves a tenth of what is left below `done_px`, by what is known of the cost now."""
+    known = replace(plan, seconds=pass_seconds(cost, plan.tiles, plan.batch))
+    return known.remaining_s(done_px) * 100 >= better.remaining_s(done_px) * (100 + WORTH_PERCENT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    tiles: TilePlan
+    batch: int
+    need_bytes: int
+    seconds: float
+    batch_s: float
+
+    @property
+    def batch_px(self) -> int:
+        return self.tiles.tile.pixels * self.batch
+
+    def order(self) -> tuple[int, float, int, int]:
+        """Smallest first; the later figures only make the choice among equals the same every time."""
+        return self.need_bytes, self.seconds, self.batch, self.tiles.tile.width
+
+
+def _candidates(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKind) -> Iterator[_Candidate]:
+    """Every tile of the ladder with every batch that this picture can fill; at least one."""
+    seen: set[Size] = set()
+    for tile_px in tile_ladder_px(card, kind):
+        tiles = plan_tiles(
+            source,
+            tile_px=tile_px,
+            halo_px=card.halo_px,
+            alignment=card.alignment,
+            scale=card.scale,
+            minimum_px=card.minimum_px,
+        )
+        if tiles.tile in seen:
+            continue
+        seen.add(tiles.tile)
+        for batch in BATCHES[kind]:
+            if batch <= tiles.count:
+                need_bytes = cost.need_bytes(tiles.tile.pixels, batch)
+                batch_s = cost.seconds(tiles.tile.pixels, batch)
+                yield _Candidate(tiles, batch, need_bytes, pass_seconds(cost, tiles, batch), batch_s)
+
+
+def tile_ladder_px(card: NetworkCard, kind: DeviceKind) -> list[int]:
+    """Tile sides for this network, ascending: on its alignment, and at least half of each side useful.
+
+    Where the halo is too wide for the whole ladder, the smallest such tile is its only step.
+    """
+    halves_px = 2 * _round_up(2 * card.halo_px, card.alignment)
+    smallest_px = max(halves_px, _round_up(card.minimum_px, card.alignment))
+    steps = {_round_up(side_px, card.alignment) for side_px in TILE_LADDER_PX if side_px <= LARGEST_TILE_PX[kind]}
+    return sorted(step for step in steps if step >= smallest_px) or [smallest_px]
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def pass_seconds(cost: CostModel, tiles: TilePlan, batch: int) -> float:
+    """All batches of one pass; the last one may be smaller."""
+    full, rest = divmod(tiles.count, batch)
+    seconds = full * cost.seconds(tiles.tile.pixels, batch)
+    return seconds + cost.seconds(tiles.tile.pixels, rest) if rest else seconds
+
+
+def _elements_per_px(card: NetworkCard) -> float:
+    """More than any one tensor of the network holds per input pixel: all that is live together."""
+    return max(card.live_bytes_per_px / BYTES_PER_SAMPLE["float32"], card.channels_out * card.scale**2)
+
+
+def _why(source: Size, chosen: _Candidate, best_s: float, budget: Budget) -> str:
+    tile = chosen.tiles.tile
+    speed = f"{source.pixels / chosen.seconds / 1e6:.3g} MP/s"
+    if chosen.seconds > best_s:
+        speed += f" of {source.pixels / best_s / 1e6:.3g} at best"
+    return (
+        f"tiles of {tile.width} x {tile.height} px, batch {chosen.batch}: {speed},"
+        f" for {about_bytes(chosen.need_bytes)} of a budget of {about_bytes(budget.bytes)} ({_origin(budget)})"
+    )
+
+
+def _origin(budget: Budget) -> str:
+    if budget.capped_by == "use_at_most":
+        return f"capped by use_at_most, {about_bytes(budget.reading.total_bytes)} in all"
+    return f"{about_bytes(budget.reading.free_bytes)} free, {about_bytes(budget.keep_free_bytes)} kept for others"
+
+
+def _low_memory(card: NetworkCard, smallest: _Candidate, budget: Budget, ceiling_px: int | None) -> TwofoldError:
+    tile = smallest.tiles.tile
+    text = f"the smallest tile of {card.full_name}, {tile.width} x {tile.height} px,"
+    if smallest.need_bytes > budget.bytes:
+        text += f" needs {about_bytes(smallest.need_bytes)}, and {about_bytes(budget.bytes)} may be used"
+    else:
+        text += f" is above the {ceiling_px} px at which the device ran out of memory"
+    return TwofoldError(Code.LOW_MEMORY, f"{text} ({_origin(budget)})")
