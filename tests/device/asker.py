@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -82,10 +83,11 @@ def main() -> None:
             match what:
                 case "devices":
                     answer: Any = asdict(list_nvidia(host))
-                case "neighbours":
-                    if uuid[0] not in neighbours:
-                        neighbours[uuid[0]] = NvidiaNeighbours(uuid[0], home, clock=_hours())
-                    answer = asdict(neighbours[uuid[0]].read())
+                case "neighbours" | "neighbours at once":
+                    if what not in neighbours:
+                        clock = _hours() if what == "neighbours" else time.monotonic
+                        neighbours[what] = NvidiaNeighbours(uuid[0], home, clock)
+                    answer = asdict(neighbours[what].read())
                 case "reading" | "lasting":
                     probe = NvidiaProbe(uuid[0], host)
                     if what == "lasting":

@@ -120,6 +120,13 @@ def test_a_look_that_fails_is_no_error_and_the_next_one_is_made(asker: Asker) ->
     assert look(asker)["trouble"] == ""
 
 
+def test_a_second_look_within_a_second_is_the_first_one(asker: Asker) -> None:
+    asker.say(**LISTS)
+    assert len(asker.ask("neighbours at once", "GPU-0")["processes"]) == 3
+    asker.say()
+    assert len(asker.ask("neighbours at once", "GPU-0")["processes"]) == 3
+
+
 def test_drivers_without_the_third_version_answer_the_second(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     with Asker(compiled(tmp_path / "lib", "NO_V3"), tmp_path / "home") as asker:

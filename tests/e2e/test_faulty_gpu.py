@@ -8,15 +8,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 from tests.device.stub import compiled, finding, say
-from tests.e2e.photos import drop, photo
+from tests.e2e.photos import drop, photo, pixels
 from tests.e2e.service import Service
 from twofold.core.faults import FAULTS, NO_ANSWER, Act
 
-GIB = 1 << 30
+MIB, GIB = 1 << 20, 1 << 30
+KEPT_FREE = 400 * MIB
+"""By itself, on a GPU of 4 GiB (core.memory.KEEP_FREE_BYTES)."""
 DONE_TIMEOUT_S = 60
 SERVICE = """
 from twofold.cli.main import main
@@ -122,6 +125,27 @@ def test_a_worker_gets_its_gpu_by_uuid_and_jobs_wait_while_all_are_lost(service:
     free = {device["id"]: device["free_bytes"] for device in service.status()["devices"]}
     assert free == {UUIDS[1]: 5 * GIB, UUIDS[0]: 20 * GIB}
     assert not any("torch" in line for line in _mapped(service.running.pid))
+    assert service.stop() == 0
+
+
+def test_a_pass_shrinks_when_memory_falls_and_loses_no_pixel(service: Service, library: Path) -> None:
+    one_gpu = {**FACTS, "devices": 1, "total": 4 * GIB}
+    service.configure(CONFIG.replace("identity", "sleep:0.4"))
+    say(library, {**one_gpu, "free": KEPT_FREE + 80 * MIB})
+    service.start()
+    drop(service.folder("in"), "a.png", photo("png", 1200, 900, 1))
+    service.wait_for(lambda: service.events("pass.planned"), DONE_TIMEOUT_S)
+    say(library, {**one_gpu, "free": KEPT_FREE + 24 * MIB})
+    service.wait_for(lambda: service.events("pass.replanned"), DONE_TIMEOUT_S)
+    say(library, one_gpu)
+    service.wait_until({"a.png": ("done", None)}, DONE_TIMEOUT_S)
+    (planned,), replanned = service.events("pass.planned"), service.events("pass.replanned")
+    assert planned["budget_bytes"] == 80 * MIB
+    assert planned["need_bytes"] <= 80 * MIB
+    assert replanned[0]["budget_bytes"] == 24 * MIB
+    assert replanned[0]["need_bytes"] <= 24 * MIB
+    source = pixels(service.home / "in/a.png")
+    assert np.array_equal(pixels(service.home / "out/a.png"), source.repeat(2, axis=0).repeat(2, axis=1))
     assert service.stop() == 0
 
 

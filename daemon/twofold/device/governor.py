@@ -109,11 +109,11 @@ class DeviceGovernor:
     def cost(self, card: NetworkCard) -> CostModel:
         """What a batch of this network costs here, as far as is known by now.
 
-        On a CPU the overhead keeps its share: its tiles then hang on memory alone, and the noise of a measured speed
-        changes no bytes of a result.
+        On a CPU a network's overhead keeps its share: its tiles then hang on memory alone, and the noise of a measured
+        speed changes no bytes of a result.
         """
         known = self._experience(card)
-        if self._kind == "cuda":
+        if self._kind == "cuda" or card.backend != "torch":
             return known.cost
         share_px = known.prior.overhead_s * known.prior.px_per_s
         return replace(known.cost, overhead_s=share_px / known.cost.px_per_s)

@@ -110,14 +110,6 @@ class NvidiaProbe:
         memory = answered(self._uuid, self._ask)
         return self._host.read() if memory is None else memory
 
-    def close(self) -> None:
-        """End a lasting session."""
-        import pynvml
-
-        if self._handle is not None:
-            self._handle = None
-            answered(self._uuid, pynvml.nvmlShutdown)
-
     def _ask(self) -> MemoryReading | None:
         import pynvml
 

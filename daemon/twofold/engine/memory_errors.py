@@ -15,6 +15,10 @@ OUT_OF_MEMORY_TEXTS = (
 )
 """Texts of RuntimeErrors that libraries below torch raise where an allocation failed (facts/governor.md §2)."""
 
+ONEDNN_TEXTS = frozenset({"could not create a primitive", "could not create a memory object"})
+"""All that oneDNN says on the CPU where it gets no memory for its code or its workspace (the first was met under
+RLIMIT_DATA); with more words behind it, such a text means something else."""
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """True where the same work may pass with smaller tiles.
@@ -24,4 +28,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(part in str(error) for part in OUT_OF_MEMORY_TEXTS)
+    if not isinstance(error, RuntimeError):
+        return False
+    text = str(error)
+    return text in ONEDNN_TEXTS or any(part in text for part in OUT_OF_MEMORY_TEXTS)
