@@ -14,7 +14,7 @@ from twofold.core.formats import (
     FORMATS,
     GREY_FORMATS,
     WRITE_FORMATS,
-    Output,
+    Saving,
     check_output,
     output_depth,
     output_format,
@@ -28,7 +28,7 @@ from twofold.core.settings import Limits
 PHOTO = PictureHeader("jpeg", 1000, 800)
 
 
-def settled(header: PictureHeader, final: Size, limits: Limits | None = None, **wishes: Any) -> Output:
+def settled(header: PictureHeader, final: Size, limits: Limits | None = None, **wishes: Any) -> Saving:
     return check_output(Chain(header.size, (), final), header, SaveAs(**wishes), limits or Limits())
 
 

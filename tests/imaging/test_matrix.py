@@ -16,7 +16,7 @@ from tests.imaging.matrix import outcome, page
 from tests.imaging.pictures import ICC_GREY, ICC_RGB, decoded, encoded, noise, verified
 from tests.imaging.sources import Kind, refusals, sources
 from twofold.core.errors import TwofoldError
-from twofold.core.formats import FORMATS, WRITE_FORMATS, Output, check_output
+from twofold.core.formats import FORMATS, WRITE_FORMATS, Saving, check_output
 from twofold.core.geometry import Size
 from twofold.core.passes import Chain
 from twofold.core.recipe import SaveAs
@@ -67,7 +67,7 @@ def test_every_kind_is_written_in_every_format(kind: Kind, name: str) -> None:
     back.close()
 
 
-def settled(kind: Kind, name: str) -> Output:
+def settled(kind: Kind, name: str) -> Saving:
     header = inspect(sources()[kind]).header
     wishes = SaveAs(name, background="#ffffff")  # type: ignore[arg-type]
     return check_output(Chain(header.size, (), Size(*header.size)), header, wishes, Limits())

@@ -45,7 +45,7 @@ class Format:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class Saving:
     """How one result is written: `save_as` with everything settled that it left to the picture."""
 
     format: Format
@@ -125,7 +125,9 @@ def output_format(header: PictureHeader, save_as: SaveAs) -> Format:
     found = FORMATS.get(name)
     if found is None or not found.writable:
         raise TwofoldError(
-            Code.UNSUPPORTED_FORMAT, f"{name} cannot be written", "Set save_as.format to jpeg, png, webp or tiff."
+            Code.UNSUPPORTED_FORMAT,
+            f"{name} cannot be written",
+            "Set save_as.format to jpeg, png, webp, tiff, avif or jxl.",
         )
     return found
 
@@ -147,7 +149,7 @@ def check_fits(name: str, size: Size) -> None:
         raise TwofoldError(Code.FORMAT_LIMIT, f"the result is {size.width} x {size.height}, and {name} {limit}")
 
 
-def check_output(chain: Chain, header: PictureHeader, save_as: SaveAs, limits: Limits) -> Output:
+def check_output(chain: Chain, header: PictureHeader, save_as: SaveAs, limits: Limits) -> Saving:
     """Refuse before any work what could not be delivered, and return how it is delivered.
 
     Raises TwofoldError: TOO_LARGE, UNSUPPORTED_FORMAT, FORMAT_LIMIT, NEEDS_BACKGROUND.
@@ -164,7 +166,7 @@ def check_output(chain: Chain, header: PictureHeader, save_as: SaveAs, limits: L
         check_fits(target.name, chain.final)
     if header.alpha and not target.alpha and save_as.background is None:
         raise TwofoldError(Code.NEEDS_BACKGROUND, f"the picture has transparency and {target.name} has none")
-    return Output(target, _settled(header, target, save_as))
+    return Saving(target, _settled(header, target, save_as))
 
 
 def _settled(header: PictureHeader, target: Format, save_as: SaveAs) -> SaveAs:

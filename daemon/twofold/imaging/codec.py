@@ -148,7 +148,7 @@ def encode(
     """Write a whole file from the start of `result_fd` (read and write, empty); returns warnings about metadata.
 
     `room_fd` is a scratch file of `room_bytes` for what would else be held in memory a second time.
-    `save_as` is settled (core.formats.Output): its format is the name of one that can be written.
+    `save_as` is settled (core.formats.Saving): its format is the name of one that can be written.
     Raises TwofoldError(FORMAT_LIMIT, NEEDS_BACKGROUND, DISK_FULL, CODEC_FAILED).
     """
     format_ = FORMATS[save_as.format]

@@ -15,7 +15,7 @@ from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.estimate import BETWEEN_PASSES_DEPTH, estimate
-from twofold.core.formats import Output, output_depth
+from twofold.core.formats import Saving, output_depth
 from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain, Pass
 from twofold.core.picture import PictureHeader
@@ -50,7 +50,7 @@ class Work:
     source: str
     header: PictureHeader
     chain: Chain
-    output: Output
+    saving: Saving
     folder: str
 
 
@@ -134,7 +134,7 @@ class Making:
         try:
             aside = self._beside()
             with self._timed("encode"):
-                save_as = self.work.output.save_as
+                save_as = self.work.saving.save_as
                 room_fd, threads = self._room(raster, alpha), self.tools.limits.threads
                 self.warnings = codec.encode(
                     raster, alpha, aside.metadata, save_as, result_fd, room_fd=room_fd, threads=threads
@@ -169,8 +169,8 @@ class Making:
         if self._in_hand:
             return
         work, plans = self.work, self.forecast()
-        held = estimate(work.header, work.chain, plans, work.output.format)
-        spilled = estimate(work.header, work.chain, plans, work.output.format, "scratch")
+        held = estimate(work.header, work.chain, plans, work.saving.format)
+        spilled = estimate(work.header, work.chain, plans, work.saving.format, "scratch")
         stages = self._stages
         stages.rasters = self.tools.ram.enter(work.job_id, held, spilled, lambda: stages.memory_bytes, self.tools.check)
         self._in_hand = True
@@ -181,7 +181,7 @@ class Making:
             source = os.open(self.work.source, os.O_RDONLY | os.O_CLOEXEC)
             files = [self._stages.spare_fd(), self._stages.spare_fd() if self.work.header.alpha else None]
             try:
-                wishes = self.work.output.save_as
+                wishes = self.work.saving.save_as
                 decoded = codec.decode(
                     source,
                     self.work.header,
@@ -288,7 +288,7 @@ class Making:
         chain = self.work.chain
         stage = self._stages.get(len(chain.passes) + 1) or self.ensure(len(chain.passes))
         aside = self._beside()
-        depth = output_depth(self.work.header, self.work.output.format)
+        depth = output_depth(self.work.header, self.work.saving.format)
         with self._timed("finish"):
             if stage.raster.size != chain.final or stage.raster.depth != depth:
                 exact = self._stages.spare(chain.final, stage.raster.channels, depth)
@@ -310,7 +310,7 @@ class Making:
         """Bits per sample after `index` passes: 16 between passes, and the result's own where nothing follows."""
         chain = self.work.chain
         if index == len(chain.passes) and not chain.resampled:
-            return output_depth(self.work.header, self.work.output.format)
+            return output_depth(self.work.header, self.work.saving.format)
         return BETWEEN_PASSES_DEPTH
 
     def _card(self, step: Pass) -> NetworkCard:

@@ -152,12 +152,12 @@ class _Run:
         header = probe_file(source.path, self._limits, self._recipe)
         recipe, _ = resolve_recipe(self._recipe, header, self._catalogue)
         chain = plan_chain(header.size, recipe, self._catalogue.resolve)
-        output = check_output(chain, header, recipe.save_as, self._limits)
-        target = output.format
+        saving = check_output(chain, header, recipe.save_as, self._limits)
+        target = saving.format
         job_id = uuid.uuid4().hex[:12]
         name = name_beside(source.name, _factor(chain), target) if source.beside else output_name(source.name, target)
         folder = os.path.join(self._scratch_dir, UPSCALE_PREFIX + job_id)
-        work = Work(job_id, os.fsdecode(source.path), header, chain, output, folder)
+        work = Work(job_id, os.fsdecode(source.path), header, chain, saving, folder)
         making = Making(self._tools, work, lambda progress: self._note(source, job_id, chain, progress))
         self._active[source.path] = ActiveJob(
             job_id, "", source.path, headway=Headway(passes=len(chain.passes), work_px=work_px(chain))
