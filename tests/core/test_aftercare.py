@@ -83,6 +83,13 @@ def test_acts_come_in_one_order_and_an_end_of_an_older_version_asks_for_its_hook
     assert (Act.HOOK in acts) == (bool(argv_of(hook_after(end.state), hooks)) and not end.dismissed)
 
 
+@given(ends, inboxes, hooks)
+def test_sidecars_follow_results_and_nothing_else(end: End, inbox: InboxSettings, hooks: Hooks) -> None:
+    assert Act.COMPANIONS not in due(end, inbox, hooks)
+    wanted = end.state is State.DONE and end.current
+    assert (Act.COMPANIONS in due(end, replace(inbox, companions="copy"), hooks)) == wanted
+
+
 @given(ends, inboxes, st.booleans())
 def test_a_note_is_wanted_for_failures_only(end: End, inbox: InboxSettings, remote: bool) -> None:
     wanted = wants_note(end, inbox, remote_outbox=remote)
@@ -95,7 +102,7 @@ def test_a_note_is_wanted_for_failures_only(end: End, inbox: InboxSettings, remo
 def test_only_pictures_that_were_skipped_as_such_are_copied() -> None:
     inbox = replace(INBOX, unprocessed="copy")
     copied = {code for code in Code if Act.COPY in due(End(State.SKIPPED, code), inbox, Hooks())}
-    assert copied == COPIED == {Code.ANIMATED, Code.ALREADY_LARGE}
+    assert copied == COPIED == {Code.ANIMATED, Code.ALREADY_LARGE, Code.OWN_RESULT}
     assert copied <= SKIPPED
     assert Act.COPY not in due(End(State.FAILED, Code.ANIMATED), inbox, Hooks())
     assert Act.COPY not in due(End(State.SKIPPED, Code.ANIMATED), INBOX, Hooks())

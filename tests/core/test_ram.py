@@ -11,7 +11,7 @@ from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.estimate import Estimate
 from twofold.core.memory import MemoryPolicy, MemoryReading, plan_budget
-from twofold.core.ram import Claims, admit, beside
+from twofold.core.ram import ENGINE_BYTES, Claims, admit, beside
 
 MB = 10**6
 POLICY = MemoryPolicy(keep_free_bytes=100 * MB, use_at_most=Fraction(1, 2))
@@ -28,8 +28,14 @@ def spilled(picture_mb: int, tile_mb: int = 0) -> Estimate:
 
 
 def test_a_picture_that_fits_lives_in_memory():
-    assert admit(figures(900, 100), spilled(50, 100), MACHINE, POLICY, Claims()) == "memory"
-    assert admit(figures(901, 100), spilled(50, 100), MACHINE, POLICY, Claims()) == "scratch"
+    assert admit(figures(1000), spilled(50), MACHINE, POLICY, Claims()) == "memory"
+    assert admit(figures(1001), spilled(50), MACHINE, POLICY, Claims()) == "scratch"
+
+
+def test_on_the_processor_tiles_and_the_engine_have_to_fit_beside_it():
+    engine_mb = -(-ENGINE_BYTES // MB)
+    assert admit(figures(900 - engine_mb, 100), spilled(50, 100), MACHINE, POLICY, Claims()) == "memory"
+    assert admit(figures(902 - engine_mb, 100), spilled(50, 100), MACHINE, POLICY, Claims()) == "scratch"
 
 
 def test_it_waits_for_others_before_it_goes_to_scratch():

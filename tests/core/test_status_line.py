@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twofold.core.codes import Code
 from twofold.core.status_line import status_line
 
 
@@ -16,10 +17,12 @@ def test_it_names_what_runs_what_waits_and_what_is_away() -> None:
         ["nas"],
         {"inbox old": 130.0, "inbox older": 7300.0},
         ["configuration refused"],
+        {"GPU-1": (Code.LOW_MEMORY, 65.0), "GPU-2": (Code.YIELDED, 0.0)},
     )
     assert line == (
         "configuration refused; 2 queued, 1 failed; running: photos/a.jpg 43 %; offline: nas; "
-        "inbox old waits for its file system, 2 min so far; inbox older waits for its file system, 2 h 1 min so far"
+        "inbox old waits for its file system, 2 min so far; inbox older waits for its file system, 2 h 1 min so far; "
+        "GPU-1 waits for memory, 1 min so far; GPU-2 is left to another program, 0 min so far"
     )
 
 

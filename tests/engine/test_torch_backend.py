@@ -15,6 +15,7 @@ from tests.engine import networks
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import OutOfDeviceMemory, TwofoldError
+from twofold.engine.device_errors import fault_of
 from twofold.engine.factory import open_upscaler
 from twofold.engine.inspect import measure_card
 from twofold.engine.load import load_network
@@ -152,6 +153,36 @@ def test_without_cuda_its_names_are_no_device(cards: dict[str, NetworkCard]) -> 
 )
 def test_only_real_out_of_memory_errors_mean_smaller_tiles(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be"),
+            "failed",
+        ),
+        (torch.AcceleratorError("something that nobody has seen yet"), "failed"),
+        (RuntimeError("CUDA error: unspecified launch failure"), "failed"),
+        (RuntimeError("CUDA error: device-side assert triggered"), "failed"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "failed"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(...)`"), "failed"),
+        (RuntimeError("CUDA driver error: device not ready"), "failed"),
+        (torch.AcceleratorError("CUDA error: uncorrectable ECC error encountered"), "lost"),
+        (RuntimeError("CUDA error: no CUDA-capable device is detected"), "lost"),
+        (RuntimeError("CUDA error: unknown error"), "lost"),
+        (RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable"), "lost"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB"), None),
+        (torch.AcceleratorError("CUDA error: out of memory"), None),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), None),
+        (RuntimeError("Expected all tensors to be on the same device"), None),
+        (ValueError("CUDA error: unknown error"), None),
+    ],
+)
+def test_after_some_errors_only_the_end_of_the_process_helps(error: Exception, expected: str | None) -> None:
+    fault = fault_of(error)
+    assert (fault and fault.code) == (expected and Code(f"device_{expected}"))
+    assert fault is None or "\n" not in fault.reason.text
 
 
 SQUEEZED = """

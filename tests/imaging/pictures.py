@@ -15,6 +15,7 @@ from PIL import Image, ImageCms, ImageDraw
 from twofold.core.formats import FORMATS
 from twofold.core.recipe import Convert, SaveAs
 from twofold.imaging import decode, encode, verify
+from twofold.imaging.change import PLAIN_WISHES, Wishes
 from twofold.imaging.codec import Decoded
 from twofold.imaging.inspection import inspect
 from twofold.imaging.metadata import Metadata
@@ -22,6 +23,7 @@ from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Samples
 
 WIDTH, HEIGHT = 37, 23
+NO_WISHES = PLAIN_WISHES
 
 ICC_RGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -101,13 +103,19 @@ def encoded(
     raster: SharedRaster,
     alpha: SharedRaster | None,
     metadata: Metadata,
+    wishes: Wishes = NO_WISHES,
     room_fd: int | None = None,
-    **wishes: Any,
+    **saving: Any,
 ) -> tuple[bytes, list[str]]:
     """The file and its warnings, encoded in this process."""
     result = memory_file(b"")
-    request = {"save_as": asdict(wished(format_, **wishes)), "result": result, "metadata": metadata.to_json()}
-    request |= {"room": room_fd}
+    request = {
+        "save_as": asdict(wished(format_, **saving)),
+        "wishes": wishes.to_json(),
+        "result": result,
+        "metadata": metadata.to_json(),
+        "room": room_fd,
+    }
     planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
     warnings = encode.operate(request | planes)["warnings"]
     data = contents(result)
@@ -122,11 +130,11 @@ def verified(
     alpha: SharedRaster | None,
     metadata: Metadata | None = None,
     room_fd: int | None = None,
-    **wishes: Any,
+    **saving: Any,
 ) -> dict[str, Any]:
     """Verified in this process."""
     source = memory_file(data)
-    request = {"save_as": asdict(wished(format_, **wishes)), "source": source, "raster": raster.to_json()}
+    request = {"save_as": asdict(wished(format_, **saving)), "source": source, "raster": raster.to_json()}
     request |= {"metadata": (metadata or Metadata()).to_json(), "room": room_fd}
     try:
         return verify.operate(request | {"alpha": None if alpha is None else alpha.to_json()})

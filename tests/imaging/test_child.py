@@ -19,6 +19,7 @@ from tests.imaging.pictures import gradient, memory_file, noise, photo, saved, w
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.imaging import child, codec, protocol
+from twofold.imaging.change import PLAIN_WISHES
 from twofold.imaging.shared_raster import SharedRaster
 
 
@@ -107,7 +108,7 @@ def test_the_whole_result_is_never_held_in_memory_where_there_is_scratch(name: s
     with (tmp_path / "room").open("w+b") as room, (tmp_path / "result").open("w+b") as result:
         room.truncate(codec.room_bytes(raster, alpha))
         files = (raster.fd, *([] if alpha is None else [alpha.fd]), room.fileno(), result.fileno())
-        encode = request | {"operation": "encode", "result": result.fileno()}
+        encode = request | {"operation": "encode", "result": result.fileno(), "wishes": PLAIN_WISHES.to_json()}
         assert "ok" in asked(encode | {"room": room.fileno()}, *files)
         verify = request | {"operation": "verify", "source": result.fileno()}
         assert "ok" in asked(verify | {"room": room.fileno()}, *files)

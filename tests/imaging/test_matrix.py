@@ -50,7 +50,7 @@ def test_every_kind_is_written_in_every_format(kind: Kind, name: str) -> None:
     back = decoded(data, convert=wishes.convert, background=wishes.background)
     written, warnings = encoded(name, back.raster, back.alpha, back.metadata, **differing(wishes))
     verified(written, name, back.raster, back.alpha, back.metadata, **differing(wishes))
-    assert warnings == []
+    assert len(warnings) == ("MPO" in kind.what)  # which other pictures it leaves out, it says
     again = inspect(written).header
     assert again.size == header.size
     assert again.depth == min(header.depth, FORMATS[name].depth)

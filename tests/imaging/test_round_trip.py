@@ -18,6 +18,7 @@ from twofold.imaging.inspection import inspect
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.shared_raster import SharedRaster
 from twofold.imaging.verify import allowed_differences
+from twofold.imaging.xmp import EMPTY
 
 WRITABLE = [name for name, format_ in FORMATS.items() if format_.writable]
 CASES = [
@@ -86,7 +87,7 @@ def test_children_write_verify_and_read(fd: int, name: str) -> None:
     """Nothing is lost between the processes: what they make is what this process makes."""
     raster, alpha = SharedRaster.copy_of(noise(3, 8)), SharedRaster.copy_of(noise(1, 8))
     cover = alpha if FORMATS[name].alpha else None
-    metadata = Metadata(icc=ICC_RGB, xmp=b"<x/>")
+    metadata = Metadata(icc=ICC_RGB, xmp=EMPTY)
     assert written(fd, name, raster, cover, metadata) == ()
     assert contents(fd) == encoded(name, raster, cover, metadata)[0]
     back = codec.decode(fd, codec.probe(fd, Limits()), Limits())
@@ -99,7 +100,7 @@ def test_children_write_verify_and_read(fd: int, name: str) -> None:
 @pytest.mark.parametrize("name", WRITABLE)
 def test_the_same_input_gives_the_same_bytes(name: str) -> None:
     raster = SharedRaster.copy_of(noise(3, 8))
-    once, again = (encoded(name, raster, None, Metadata(icc=ICC_RGB, xmp=b"<x/>")) for _ in range(2))
+    once, again = (encoded(name, raster, None, Metadata(icc=ICC_RGB, xmp=EMPTY)) for _ in range(2))
     assert once == again
 
 

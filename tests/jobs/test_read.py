@@ -64,7 +64,8 @@ def test_status_while_a_writer_writes(state: Standing) -> None:
     board.record_inbox(PHOTOS)
     board.keep_inboxes({"photos"})
     worker = {"pid": 7, "state": "busy", "since": "2027-01-15T08:00:00Z"}
-    board.record_device(DeviceStanding("cpu", "A processor", "cpu", 100, 50, worker), NOW)
+    waiting = (Reason(Code.LOW_MEMORY, "too little", "free some"), NOW)
+    board.record_device(DeviceStanding("cpu", "A processor", "cpu", 100, 50, worker, waiting), NOW)
     board.record_device(DeviceStanding("cuda:9", "gone", "cuda", 1, 1), NOW)
     board.keep_devices({"cpu"})
     board.record_speed("net@1", "cpu", 1000.0, NOW)
@@ -90,7 +91,21 @@ def test_status_while_a_writer_writes(state: Standing) -> None:
                 "ignored": {"hidden": 3},
             }
         ],
-        "devices": [{"id": "cpu", "name": "A processor", "total_bytes": 100, "free_bytes": 50, "worker": worker}],
+        "devices": [
+            {
+                "id": "cpu",
+                "name": "A processor",
+                "total_bytes": 100,
+                "free_bytes": 50,
+                "worker": worker,
+                "waiting": {
+                    "code": "low_memory",
+                    "text": "too little",
+                    "hint": "free some",
+                    "since": "2027-01-15T08:00:00Z",
+                },
+            }
+        ],
         # The file that was not read yet counts like the one that was.
         "queue": {"files": 2, "pixels": 48000, "eta_s": 12, "out_bytes": 32000},
     }

@@ -24,6 +24,7 @@ from twofold.core.retry import Outcome
 from twofold.jobs.database import open_engine
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.workflow import Worker, WorkerExit
+from twofold.service.bell import Bell
 
 STOP_TIMEOUT_S = 2.0
 
@@ -94,7 +95,7 @@ def serve(path: str, worker_id: str, folder: Path, stop: threading.Event, *, alo
 def main() -> int:
     path, worker_id, folder = sys.argv[1:4]
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, Bell(stop).ring)
     ended = serve(path, worker_id, Path(folder), stop, alone="alone" in sys.argv)
     print(ended, flush=True)
     if ended == "stuck":

@@ -21,13 +21,16 @@ from numpy.typing import NDArray
 
 from tests.docs.source import ROOT
 from tests.e2e.service import Service
+from twofold.cli.exits import exit_code
 from twofold.cli.settings import load_settings
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
-from twofold.core.errors import TwofoldError
+from twofold.core.errors import DeviceFault, TwofoldError
 from twofold.core.memory import MemoryReading
+from twofold.core.neighbours import Neighbour, Neighbours
 from twofold.device.inventory import Device, Inventory
 from twofold.engine.simple import ReplicatingUpscaler
+from twofold.service.bell import Bell
 from twofold.service.machine import Equipment, Machine
 from twofold.service.run import run_service
 from twofold.service.worker import main as serve
@@ -39,12 +42,19 @@ CPU = Device("cpu", "cpu", "no processor that anybody asked for", 8 * GIB)
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One of them, now. `tile_s` is what it takes for a tile."""
+    """One of them, now.
+
+    `tile_s` is what it takes for a tile, or `px_per_s` (0: at once) its speed; `fault` the code that every batch ends
+    in, `lost` that its driver does not answer; `programs` are others that are on it.
+    """
 
     total_bytes: int = 8 * GIB
     free_bytes: int = 8 * GIB
     tile_s: float = 0.0
+    px_per_s: float = 0.0
+    fault: str = ""
     lost: bool = False
+    programs: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -66,7 +76,13 @@ class Gpus:
 
     def machine(self) -> Machine:
         worker = (sys.executable, "-m", "tests.service.pretend", str(self.folder))
-        return Machine(self._inventory, self._probe, worker, lock=lambda device: None)
+        return Machine(
+            inventory=self._inventory,
+            probe=self._probe,
+            neighbours=lambda device: Programs(self, device.id),
+            worker=worker,
+            lock=lambda device: None,
+        )
 
     def equipment(self) -> Equipment:
         return Equipment(self._probe, upscaler=lambda card, device, threads: Upscaler(card, self, device))
@@ -95,6 +111,16 @@ class Probe:
         return MemoryReading(one.free_bytes, one.total_bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class Programs:
+    gpus: Gpus
+    device: str
+
+    def read(self) -> Neighbours:
+        programs = self.gpus.read()[self.device].programs
+        return Neighbours(tuple(Neighbour(90_000_000 + number, name) for number, name in enumerate(programs)))
+
+
 @dataclass(slots=True)
 class Upscaler:
     """Repeats pixels as slowly as the device is."""
@@ -106,7 +132,10 @@ class Upscaler:
 
     def run(self, tiles: NDArray[Any], depth: int) -> NDArray[Any]:
         one = self.gpus.read()[self.device]
-        time.sleep(one.tile_s * len(tiles))
+        pixels = tiles.shape[0] * tiles.shape[1] * tiles.shape[2]
+        time.sleep(one.tile_s * len(tiles) + (pixels / one.px_per_s if one.px_per_s else 0.0))
+        if one.fault:
+            raise DeviceFault(Code(one.fault), f"{self.device}: as the test says")
         return ReplicatingUpscaler(self.card).run(tiles, depth)
 
 
@@ -120,9 +149,12 @@ def pretended(home: Path, config: str, gpus: dict[str, Gpu]) -> tuple[Service, G
 
 def _run(gpus: Gpus) -> None:
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    signal.signal(signal.SIGTERM, Bell(stop).ring)
     configure(sys.stderr)
-    run_service(load_settings("twofold.yaml"), stop=stop, machine=gpus.machine())
+    try:
+        run_service(load_settings("twofold.yaml"), stop=stop, machine=gpus.machine())
+    except TwofoldError as error:
+        sys.exit(exit_code(error.code))
 
 
 if __name__ == "__main__":

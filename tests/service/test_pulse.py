@@ -6,8 +6,11 @@ import os
 
 import pytest
 
+from twofold.core.codes import Code
+from twofold.core.errors import Reason
 from twofold.core.pulse import Pace
-from twofold.service.lifeline import Lifeline
+from twofold.service.leaving import LastWords
+from twofold.service.lifeline import CHUNK_BYTES, Lifeline, say
 from twofold.service.pulse import Watchdog
 
 
@@ -126,3 +129,22 @@ def test_a_lifeline_tells_signs_from_silence_and_survives_both_ends() -> None:
     os.close(theirs)
     assert not lifeline.felt()
     lifeline.close()
+
+
+def test_last_words_are_heard_among_signs_and_after_them() -> None:
+    words = LastWords(Reason(Code.LOW_MEMORY, "a { and a . do no harm", "hint"), 7)
+    for before, after in ((b"", b""), (b"...", b".."), (b"." * CHUNK_BYTES, b".")):
+        lifeline = Lifeline()
+        theirs = os.dup(lifeline.theirs)
+        lifeline.started()
+        os.write(theirs, before)
+        say(theirs, words.to_bytes())
+        os.write(theirs, after)
+        os.close(theirs)
+        assert LastWords.from_bytes(lifeline.last_words()) == words
+        lifeline.close()
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"{}", b"[1]", b'{"reason": {"code": "none", "text": ""}}'])
+def test_half_words_are_none(line: bytes) -> None:
+    assert LastWords.from_bytes(line) is None

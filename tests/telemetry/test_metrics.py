@@ -22,7 +22,7 @@ PLAN = {"tile": [96, 96], "batch": 2, "device": GPU, "need_bytes": 700, "oom_ste
 SECONDS = {"decode": 0.2, "starved": 0.5, "passes": 3.0, "finish": 0.0, "encode": 1.0, "verify": 0.4, "deliver": 0.01}
 STATUS: dict[str, Any] = {
     "inboxes": [{"name": "photos", "state": "offline", "counts": {"queued": 3, "done": 7}}],
-    "devices": [{"id": GPU, "total_bytes": 1000, "free_bytes": 600, "worker": {"pid": 1}}],
+    "devices": [{"id": GPU, "total_bytes": 1000, "free_bytes": 600, "worker": {"pid": 1}, "waiting": None}],
     "queue": {"files": 3, "pixels": 4800, "eta_s": None, "out_bytes": 99},
 }
 

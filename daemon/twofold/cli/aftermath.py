@@ -22,7 +22,13 @@ _WORDS = {
     "ran": "ended well",
     "failed": "failed",
 }
-_NAMES = {"note": "failure note", "copy": "copy in the outbox", "original": "original", "hook": "hook"}
+_NAMES = {
+    "note": "failure note",
+    "copy": "copy in the outbox",
+    "companions": "sidecars",
+    "original": "original",
+    "hook": "hook",
+}
 
 
 def after_lines(after: dict[str, Any] | None) -> Iterator[str]:

@@ -27,6 +27,8 @@ EXIT_CODES: dict[Code, ExitCode] = {
     Code.NOT_FOUND: ExitCode.USAGE,
     Code.ALREADY_RUNNING: ExitCode.ALREADY_RUNNING,
     Code.NO_DEVICE: ExitCode.NO_DEVICE,
+    Code.DEVICE_FAILED: ExitCode.NO_DEVICE,
+    Code.DEVICE_LOST: ExitCode.NO_DEVICE,
     Code.MISSING_MODEL: ExitCode.NO_DEVICE,
     Code.MODEL_CHANGED: ExitCode.NO_DEVICE,
     Code.BAD_NETWORK: ExitCode.NO_DEVICE,

@@ -164,13 +164,14 @@ def _devices(devices: list[dict[str, Any]]) -> list[list[RenderableType]]:
     rows: list[list[RenderableType]] = []
     for device in devices:
         used_bytes, total_bytes = device["total_bytes"] - device["free_bytes"], device["total_bytes"]
-        worker = device["worker"]
+        worker, waiting = device["worker"], device["waiting"]
         rows.append(
             [
                 _long(printable(device["name"])),
                 _bar(used_bytes / total_bytes if total_bytes else 0.0),
                 Text(f"{bytes_text(used_bytes)} of {bytes_text(total_bytes)} used"),
                 Text("no worker" if worker is None else f"worker {worker['pid']} {worker['state']}", "dim"),
+                _long("" if waiting is None else f"waits: {printable(waiting['text'])}", "yellow"),
             ]
         )
     return rows

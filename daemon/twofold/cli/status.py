@@ -89,7 +89,7 @@ def register(app: typer.Typer) -> None:
 def _text(shown: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[str]:
     yield f"Twofold is {'running' if shown['running'] else 'not running'}."
     yield from _section("Inboxes", [line for inbox in shown["inboxes"] for line in _inbox_lines(inbox)])
-    yield from _section("Devices", [_device_line(device) for device in shown["devices"]])
+    yield from _section("Devices", [line for device in shown["devices"] for line in _device_lines(device)])
     yield from _section("Queue", [_queue_text(shown["queue"])])
     yield from _section("Failed", [line for job in failed[:MAX_FAILURES_SHOWN] for line in _failure_lines(job)])
     if len(failed) > MAX_FAILURES_SHOWN:
@@ -128,11 +128,16 @@ def held_text(inbox: dict[str, Any]) -> str:
     return f"{count_text(held['files'], 'file')} held{cost}: twofold start {printable(inbox['name'])}"
 
 
-def _device_line(device: dict[str, Any]) -> str:
+def _device_lines(device: dict[str, Any]) -> Iterator[str]:
     memory = f"{bytes_text(device['free_bytes'])} free of {bytes_text(device['total_bytes'])}"
     worker = device["worker"]
     doing = "no worker" if worker is None else f"worker {worker.get('pid', '')} {worker.get('state', '')}".rstrip()
-    return f"{device['id']}: {printable(device['name'])}, {memory}, {doing}"
+    yield f"{device['id']}: {printable(device['name'])}, {memory}, {doing}"
+    waiting = device["waiting"]
+    if waiting:
+        yield f"  waits since {waiting['since']}: {printable(waiting['text'])} ({waiting['code']})"
+        if waiting["hint"]:
+            yield f"  hint: {waiting['hint']}"
 
 
 def _queue_text(queue: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import threading
 from types import FrameType, TracebackType
 
 from twofold.cli.exits import ExitCode
+from twofold.service.bell import Bell
 
 STDERR = 2
 STOPPING = b"\nStopping: what is done stays done, the rest goes on next time. Ctrl-C again leaves at once.\n"
@@ -23,6 +24,7 @@ class StopSignals:
     def __init__(self, *, reload: bool = False) -> None:
         self.event = threading.Event()
         self.hangup = threading.Event()
+        self._bells = {event: Bell(event) for event in (self.event, self.hangup)}
         self._reload = reload
         self._terminal = os.isatty(STDERR)
         self.interrupted = False
@@ -41,11 +43,13 @@ class StopSignals:
     def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None):  # type: ignore[no-untyped-def]
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+        for bell in self._bells.values():
+            bell.close()
 
     def _hang_up(self, _number: int, _frame: FrameType | None) -> None:
         # A terminal that was closed is none any more, and wants no reload: there the process ends, as it always did.
         closed = self._terminal and not os.isatty(STDERR)
-        (self.event if closed else self.hangup).set()
+        self._bells[self.event if closed else self.hangup].ring()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT:
@@ -54,7 +58,7 @@ class StopSignals:
             self.interrupted = True
             # Not print: a handler that interrupts a write to the same stream must not enter it again.
             os.write(STDERR, STOPPING)
-        self.event.set()
+        self._bells[self.event].ring()
 
 
 def leave_behind(status: int) -> None:

@@ -15,10 +15,21 @@ from twofold.config.schema import (
     RecipeSection,
     SaveAsSection,
     VramSection,
+    YieldSection,
 )
 from twofold.core.memory import MemoryPolicy
+from twofold.core.neighbours import YieldRule
 from twofold.core.recipe import Recipe, SaveAs, Target, TargetSide
-from twofold.core.settings import DeviceSettings, Hooks, InboxSettings, Limits, MetricsSettings, Originals, Settings
+from twofold.core.settings import (
+    DeviceSettings,
+    Hooks,
+    InboxSettings,
+    Limits,
+    MetricsSettings,
+    Originals,
+    Settings,
+    YieldSettings,
+)
 
 DEFAULT_RECIPE = Recipe("default")
 SIDES: tuple[TargetSide, ...] = ("long_side", "short_side", "width", "height", "megapixels")
@@ -44,6 +55,7 @@ def to_settings(config: Config, source: str | None, surroundings: Surroundings) 
         on_no_device=config.on_no_device,
         idle_exit_s=config.idle_exit,
         vram=_policy(config.vram),
+        yield_to=_yield_to(config.yield_to),
         ram_use_at_most=config.ram.use_at_most,
         limits=Limits(config.limits.input_megapixels, config.limits.output_megapixels, config.limits.decode_time),
         metrics=_metrics(config.metrics, folder, surroundings.home),
@@ -60,6 +72,12 @@ def _metrics(section: MetricsSection, folder: str, home: str) -> MetricsSettings
 
 def _policy(vram: VramSection) -> MemoryPolicy:
     return MemoryPolicy(vram.keep_free, vram.use_at_most)
+
+
+def _yield_to(section: YieldSection) -> YieldSettings:
+    busy = section.any_other.utilisation
+    rule = YieldRule(frozenset(section.processes), section.any_other.memory, None if busy is None else int(busy * 100))
+    return YieldSettings(rule, section.action, section.come_back_after)
 
 
 def _devices(config: Config) -> tuple[DeviceSettings, ...] | None:
@@ -95,6 +113,8 @@ def _recipe(name: str, section: RecipeSection) -> Recipe:
         before=tuple(section.before),
         after=tuple(section.after),
         save_as=_save_as(section.save_as),
+        strip=section.strip,
+        dpi=section.dpi,
     )
 
 
@@ -126,7 +146,10 @@ def _inbox(name: str, section: InboxSection, recipe: str, folder: str, home: str
         originals=_originals(section.originals, folder, home),
         failure_notes=section.failure_notes,
         unprocessed=section.unprocessed,
+        own_results=section.own_results,
+        companions=section.companions,
         on_exists=section.on_exists,
+        result_name=section.result_name,
         outbox_keep_free_bytes=section.outbox_keep_free,
         ignore=tuple(section.ignore),
     )

@@ -26,10 +26,23 @@ from twofold.config.values import (
     Path,
     Scale,
     Share,
+    Size,
+    Template,
     Text,
 )
-from twofold.core.recipe import Convert, Larger, OnExists, Remainder, SaveFormat, Subsampling, TooLarge
-from twofold.core.settings import Existing, FailureNotes, OnNoDevice, OnRecipeChange, Order, Unprocessed
+from twofold.core.recipe import Convert, Dpi, Larger, OnExists, Remainder, SaveFormat, Strip, Subsampling, TooLarge
+from twofold.core.settings import (
+    Companions,
+    Existing,
+    FailureNotes,
+    OnNoDevice,
+    OnRecipeChange,
+    Order,
+    OwnResults,
+    Unprocessed,
+    YieldAction,
+)
+from twofold.core.template import PLAIN
 
 MAX_ENTRIES = 256  # of inboxes, recipes, devices, ignore rules
 MAX_PRIORITY = 1000
@@ -72,6 +85,32 @@ class RamSection(Section):
         "50%",
         "What all processes together may use at most, in percent of the machine's or the cgroup's total.",
     )
+
+
+class AnyOtherSection(Section):
+    """Programs that are yielded to by what they take of a device."""
+
+    memory: Size | None = _key(None, "More than so much of the device's memory, such as 500MiB.")
+    utilisation: Share | None = _key(None, "More than this share of the device's time, such as 30%.")
+
+
+class YieldSection(Section):
+    """Whom Twofold leaves a device to; nobody unless processes or any_other name somebody."""
+
+    processes: Annotated[list[Text], Field(max_length=MAX_ENTRIES)] = _key(
+        [], "Programs by name, such as [blender]: while one of them is on the device (on a processor: runs at all)."
+    )
+    any_other: AnyOtherSection = _key(
+        {},
+        "Any other program that takes more than this of a GPU: {memory: 500MiB, utilisation: 30%}, or one of the two. "
+        "Another Twofold is not meant.",
+    )
+    action: YieldAction = _key(
+        "leave",
+        "leave (the worker ends within 5 s, which frees all its memory) | pause (it stays, and runs nothing) | shrink "
+        "(it goes on with the smallest tiles).",
+    )
+    come_back_after: Duration = _key("30s", "How long they must be gone before work goes on as usual.")
 
 
 class DeviceSection(Section):
@@ -164,6 +203,12 @@ class RecipeSection(Section):
     before: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run before the first pass.")
     after: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run after the last pass.")
     save_as: SaveAsSection = _key({}, "How results are written.", examples=[{"format": "keep", "quality": 95}])
+    strip: Strip = _key(
+        "none",
+        "Which metadata is left out: none | gps (coordinates, in EXIF and XMP) | all (everything but colour, "
+        "resolution, and the note of how the result was made).",
+    )
+    dpi: Dpi = _key("keep", "The resolution for prints: keep (prints become larger) | scale (they keep their size)")
 
 
 class OriginalsSection(Section):
@@ -234,8 +279,22 @@ class InboxSection(Section):
     )
     unprocessed: Unprocessed = _key(
         "leave",
-        "What becomes of pictures that were skipped (animated, already large): leave | copy, which puts a copy into "
-        "the outbox.",
+        "What becomes of pictures that were skipped (animated, already large, results of Twofold): leave | copy, "
+        "which puts a copy into the outbox.",
+    )
+    own_results: OwnResults = _key(
+        "skip",
+        "What to do with a picture that Twofold has made, under whatever name it comes back: skip | process",
+    )
+    result_name: Template = _key(
+        PLAIN,
+        "The names of results, by their fields: {stem} {ext} {factor} {width} {height} {models} {date} (the day the "
+        "picture was taken), such as '{date} {stem}-{factor}x'. The extension is put behind by itself.",
+    )
+    companions: Companions = _key(
+        "ignore",
+        "What becomes of sidecars, NAME.xmp and NAME.aae: ignore | copy, which puts those that lie beside a picture "
+        "beside its result, their XMP corrected like the picture's own.",
     )
     on_exists: OnExists = _key(
         "overwrite_own",
@@ -276,6 +335,7 @@ class Config(Section):
     )
     idle_exit: Duration = _key("60s", "An idle worker ends after this time, and frees all device memory.")
     vram: VramSection = _key({}, "How much of a device's memory may be used.")
+    yield_to: YieldSection = _key({}, "Whom to leave a device to while they use it.")
     ram: RamSection = _key({}, "How much main memory may be used.")
     limits: LimitsSection = _key({}, "What a picture may ask for.")
     metrics: MetricsSection = _key({}, "Metrics for Prometheus; docs/metrics.md lists them.")

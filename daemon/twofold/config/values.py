@@ -13,6 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from twofold.core.quantity import parse_duration_s, parse_share, parse_size_bytes
+from twofold.core.template import check_template
 
 T = TypeVar("T")
 
@@ -45,6 +46,12 @@ def _text(value: Any) -> str:
         raise ValueError("must not be empty")
     if len(text) > MAX_TEXT:
         raise ValueError(f"must not be longer than {MAX_TEXT} characters")
+    return text
+
+
+def _template(value: Any) -> str:
+    text = _text(value)
+    check_template(text)
     return text
 
 
@@ -171,9 +178,11 @@ def _duration_s(value: Any) -> float:
 _SCALAR = ["string", "number"]
 
 Text = Annotated[str, BeforeValidator(_text), _json("string")]
+Template = Annotated[str, BeforeValidator(_template), _json("string", "{stem}", "{date} {stem}-{factor}x")]
 Path = Annotated[str, BeforeValidator(_path), _json("string", "/srv/photos/in", "~/Pictures/in", "in")]
 AutoPath = Annotated[str | None, BeforeValidator(_auto(_path)), _json("string", "auto", "/var/lib/twofold")]
 AutoSize = Annotated[int | None, BeforeValidator(_auto(_size_bytes)), _json(_SCALAR, "auto", "2GiB", "500MB")]
+Size = Annotated[int, BeforeValidator(_size_bytes), _json(_SCALAR, "500MiB", "2GiB")]
 Duration = Annotated[float, BeforeValidator(_duration_s), _json(_SCALAR, "60s", "15 min", "3h", 60)]
 AutoDuration = Annotated[float | None, BeforeValidator(_auto(_duration_s)), _json(_SCALAR, "auto", "10s", "5min")]
 AutoYesNo = Annotated[bool | None, BeforeValidator(_auto(_yes_no)), _json(["string", "boolean"], "auto", True)]

@@ -14,7 +14,7 @@ from twofold.core.states import State
 
 HookName = Literal["on_done", "on_failed", "on_idle"]
 
-COPIED: Final = frozenset({Code.ANIMATED, Code.ALREADY_LARGE})
+COPIED: Final = frozenset({Code.ANIMATED, Code.ALREADY_LARGE, Code.OWN_RESULT})
 """Pictures that were skipped as such. Of the other skips, one is no picture (empty) and the others have a result."""
 
 
@@ -23,6 +23,7 @@ class Act(StrEnum):
 
     NOTE = "note"
     COPY = "copy"
+    COMPANIONS = "companions"
     ORIGINAL = "original"
     HOOK = "hook"
 
@@ -48,6 +49,8 @@ def due(end: End, inbox: InboxSettings, hooks: Hooks) -> tuple[Act, ...]:
         acts.append(Act.NOTE)
         if inbox.unprocessed == "copy" and end.state is State.SKIPPED and end.code in COPIED:
             acts.append(Act.COPY)
+        if inbox.companions == "copy" and end.state is State.DONE:
+            acts.append(Act.COMPANIONS)
         if inbox.originals.action != "keep" and end.state is State.DONE:
             acts.append(Act.ORIGINAL)
     if argv_of(hook_after(end.state), hooks) and not end.dismissed:

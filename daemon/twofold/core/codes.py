@@ -66,6 +66,32 @@ class Code(StrEnum):
         True,
     )
 
+    # --- devices: no worker for now
+    YIELDED = (
+        "yielded",
+        "Another program uses the device, and the configuration lets it go first (yield_to).",
+        "It goes on by itself when that program is gone.",
+        True,
+    )
+    DEVICE_FAILED = (
+        "device_failed",
+        "The device met an error after which no process that used it can go on.",
+        "The job goes on in a new worker; if it comes again, look at the kernel's log and run 'twofold doctor'.",
+        True,
+    )
+    DEVICE_LOST = (
+        "device_lost",
+        "The device does not answer any more.",
+        "Look at the kernel's log (Xid); it may need a reset or a reboot. It is used again by itself when it answers.",
+        True,
+    )
+    QUARANTINED = (
+        "quarantined",
+        "The device failed too often, and rests; other devices do its jobs.",
+        "Look at the kernel's log (Xid) and run 'twofold doctor'; it is tried again by itself.",
+        True,
+    )
+
     # --- skipped: nothing to do, on purpose
     EMPTY = "empty", "The file has no bytes.", "Copy it again; a new version is picked up by itself."
     ANIMATED = "animated", "The file holds several frames or pages.", "Only single pictures are enlarged so far."
@@ -80,6 +106,11 @@ class Code(StrEnum):
         "Rename it, or set on_exists: suffix.",
     )
 
+    OWN_RESULT = (
+        "own_result",
+        "The picture is a result of Twofold already, as its own history says.",
+        "Set own_results: process in the inbox if results should be enlarged again.",
+    )
     EXISTING = (
         "existing",
         "The file lay in the folder before it was watched, and the inbox says existing: ignore.",
@@ -171,6 +202,12 @@ class Code(StrEnum):
         "kills_worker",
         "The worker died three times while it ran this file alone.",
         "Try it with devices: cpu or a smaller network, then 'twofold retry ID'.",
+    )
+    NEVER_FITS = (
+        "never_fits",
+        "Not even the smallest tile fits into what the configuration allows of any device.",
+        "Raise vram.use_at_most (on a processor: ram.use_at_most), lower vram.keep_free, or choose a smaller network; "
+        "then 'twofold retry ID'.",
     )
     BAD_NETWORK = (
         "bad_network",

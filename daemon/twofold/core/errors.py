@@ -43,6 +43,21 @@ class OutOfDeviceMemory(TwofoldError):
     """The device refused an allocation: the same tiles are run again with a smaller plan."""
 
 
+class LowMemory(TwofoldError):
+    """Not even one smallest tile fits; `need_bytes` is what it adds."""
+
+    def __init__(self, text: str, need_bytes: int) -> None:
+        super().__init__(Code.LOW_MEMORY, text)
+        self.need_bytes = need_bytes
+
+
+class DeviceFault(TwofoldError):
+    """The device failed (DEVICE_FAILED), or is gone (DEVICE_LOST): this process can do nothing on it any more.
+
+    Only its end helps; smaller tiles do not.
+    """
+
+
 class Interrupted(BaseException):
     """The worker was told to stop: the work ends here, at a checkpoint, and goes on in the next worker.
 

@@ -132,6 +132,14 @@ def output_format(header: PictureHeader, save_as: SaveAs) -> Format:
     return found
 
 
+def becoming(target: Format, save_as: SaveAs) -> frozenset[str]:
+    """The extensions of pictures that a recipe writes as `target`, whose own they may be or not."""
+    if save_as.format != "keep" or save_as.on_too_large == target.name:
+        return EXTENSIONS
+    kept = [FORMATS[name] for name, result in KEPT_AS.items() if result == target.name and name in FORMATS]
+    return frozenset(extension for one in (target, *kept) for extension in one.extensions)
+
+
 def output_depth(header: PictureHeader, target: Format) -> int:
     """Bits per sample of the result's raster: the source's, or what the format keeps of it."""
     return min(header.depth, target.depth)

@@ -55,3 +55,22 @@ def scaled(size: Size, factor: Fraction) -> Size:
 
 def _side(side_px: int, factor: Fraction) -> int:
     return max(1, (2 * side_px * factor.numerator + factor.denominator) // (2 * factor.denominator))
+
+
+def turned_point(x: float, y: float, orientation: int) -> tuple[float, float]:
+    """Where a point of a stored picture lies once the picture is upright; both in shares (0-1) of width and height."""
+    return {
+        1: (x, y),
+        2: (1 - x, y),
+        3: (1 - x, 1 - y),
+        4: (x, 1 - y),
+        5: (y, x),
+        6: (1 - y, x),
+        7: (1 - y, 1 - x),
+        8: (y, 1 - x),
+    }[orientation]
+
+
+def turned_size(size: Size, orientation: int) -> Size:
+    """The size after an orientation (1-8) was applied, or taken back: 5-8 exchange the axes."""
+    return Size(size.height, size.width) if orientation >= 5 else size

@@ -25,13 +25,13 @@ def output_name(source: bytes, target: Format) -> bytes:
     The extension changes only where it is not one of the format's: IMG.JPEG stays, a PNG named .jpg becomes .png. An
     extension that is no picture format's is part of the name: `scan.2024` becomes `scan.2024.jpg`.
     """
-    folder, stem, extension = _split(source)
-    return _join(folder, stem, b"", _extension_for(target, extension))
+    folder, stem, extension = split_name(source)
+    return _join(folder, stem, b"", extension_for(target, extension))
 
 
 def wrong_extension(source: bytes, format_: Format) -> str:
     """What is to be noted of a picture of `format_` under a name of another; empty where there is nothing."""
-    _, _, extension = _split(source)
+    _, _, extension = split_name(source)
     name = extension[1:].lower().decode("latin-1")
     return "" if not name or name in format_.extensions else f"it is called .{name}, and is {format_.name}"
 
@@ -39,15 +39,15 @@ def wrong_extension(source: bytes, format_: Format) -> str:
 def suffixed_names(name: bytes) -> Iterator[bytes]:
     """`name`, then `name-2`, `name-3`, … before the extension: where the earlier ones are taken; at most MAX_SUFFIX."""
     yield name
-    folder, stem, extension = _split(name)
+    folder, stem, extension = split_name(name)
     for number in range(2, MAX_SUFFIX + 1):
         yield _join(folder, stem, b"-%d" % number, extension)
 
 
 def name_beside(source: bytes, factor: Fraction, target: Format) -> bytes:
     """Name of a result in its source's own folder: `photo.jpg` at 2 becomes `photo-2x.jpg`."""
-    folder, stem, extension = _split(source)
-    return _join(folder, stem, f"-{round(float(factor), 2):g}x".encode(), _extension_for(target, extension))
+    folder, stem, extension = split_name(source)
+    return _join(folder, stem, f"-{round(float(factor), 2):g}x".encode(), extension_for(target, extension))
 
 
 def temp_name(job_id: str) -> bytes:
@@ -72,7 +72,7 @@ def shortened(name: bytes, room: int) -> bytes:
     return name[:end] + mark
 
 
-def _split(path: bytes) -> tuple[bytes, bytes, bytes]:
+def split_name(path: bytes) -> tuple[bytes, bytes, bytes]:
     """Folder with its slash, stem, and extension with its dot (empty where it is no picture's)."""
     cut = path.rfind(b"/") + 1
     stem, dot, extension = path[cut:].rpartition(b".")
@@ -81,7 +81,7 @@ def _split(path: bytes) -> tuple[bytes, bytes, bytes]:
     return path[:cut], path[cut:], b""
 
 
-def _extension_for(target: Format, extension: bytes) -> bytes:
+def extension_for(target: Format, extension: bytes) -> bytes:
     if extension[1:].lower().decode("latin-1") in target.extensions:
         return extension
     return b"." + target.extension.encode()

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twofold.core.card import NetworkCard
-from twofold.core.codes import Code
 from twofold.core.cost import BYTES_PER_SAMPLE, CostModel
-from twofold.core.errors import TwofoldError
+from twofold.core.errors import LowMemory
 from twofold.core.geometry import Size
 from twofold.core.memory import Budget, DeviceKind, DType
 from twofold.core.quantity import about_bytes
@@ -259,11 +258,11 @@ def _origin(budget: Budget) -> str:
     return f"{about_bytes(budget.reading.free_bytes)} free, {about_bytes(budget.keep_free_bytes)} kept for others"
 
 
-def _low_memory(card: NetworkCard, smallest: _Candidate, budget: Budget, ceiling_px: int | None) -> TwofoldError:
+def _low_memory(card: NetworkCard, smallest: _Candidate, budget: Budget, ceiling_px: int | None) -> LowMemory:
     tile = smallest.tiles.tile
     text = f"the smallest tile of {card.full_name}, {tile.width} x {tile.height} px,"
     if smallest.need_bytes > budget.bytes:
         text += f" needs {about_bytes(smallest.need_bytes)}, and {about_bytes(budget.bytes)} may be used"
     else:
         text += f" is above the {ceiling_px} px at which the device ran out of memory"
-    return TwofoldError(Code.LOW_MEMORY, f"{text} ({_origin(budget)})")
+    return LowMemory(f"{text} ({_origin(budget)})", smallest.need_bytes)

@@ -18,6 +18,7 @@ class PictureHeader:
     `width` and `height` are those of the upright picture (EXIF orientation applied), in pixels.
     `channels` is 1 (grey) or 3 (RGB) and does not count alpha; `depth` is 8 or 16 bits per sample.
     `frames` is 1, or 2 where there is more than one frame or page. `signals` are cheap content statistics.
+    `own` tells that the picture is a result of ours; `taken` is when it was, as EXIF writes it ("2019:07:20 21:17:40").
     """
 
     format: str
@@ -32,6 +33,8 @@ class PictureHeader:
     icc_bytes: int = 0
     lossless: bool = False
     signals: dict[str, float] = field(default_factory=dict)
+    own: bool = False
+    taken: str = ""
 
     @property
     def size(self) -> Size:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from twofold.core.card import NetworkCard
 from twofold.core.geometry import Size
 from twofold.core.memory import AllocatorFigures, MemoryReading
+from twofold.core.neighbours import Neighbours
 from twofold.core.pass_plan import PassPlan
 
 
@@ -27,6 +28,13 @@ class Allocator(Protocol):
 
     def release(self) -> None:
         """Give back to the device what holds nothing."""
+
+
+class NeighbourProbe(Protocol):
+    """Looks who else is on one device."""
+
+    def read(self) -> Neighbours:
+        """Never raises; asks the driver no oftener than is good for it."""
 
 
 class Governor(Protocol):

@@ -15,6 +15,8 @@ SaveFormat = Literal["keep", "jpeg", "png", "webp", "tiff", "avif", "jxl"]
 Subsampling = Literal[444, 420]
 TooLarge = Literal["png", "tiff", "fail"]
 Convert = Literal["srgb", "display-p3"]
+Strip = Literal["none", "gps", "all"]
+Dpi = Literal["keep", "scale"]
 AUTO = "auto"
 """In the place of a network's name: the built-in one that fits the picture."""
 
@@ -50,15 +52,12 @@ class SaveAs:
     convert: Convert | None = None
 
 
-_DEFAULT_SAVE_AS = SaveAs()
-_HASHED_ALWAYS = frozenset({"format", "quality"})
-
-
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A recipe: exactly one of `scale` (> 1) and `target`.
 
-    `models` names one network per pass, the last repeats; `before` and `after` name 1x networks.
+    `models` names one network per pass, the last repeats; `before` and `after` name 1x networks. `strip` says what
+    metadata is left out; `dpi` keeps the resolution of prints, or scales it so that prints keep their size.
     """
 
     name: str
@@ -70,6 +69,8 @@ class Recipe:
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     save_as: SaveAs = field(default_factory=SaveAs)
+    strip: Strip = "none"
+    dpi: Dpi = "keep"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `recipe_from_json` reads back; fractions are written as "p/q"."""
@@ -83,14 +84,27 @@ class Recipe:
 
     def digest(self) -> str:
         """sha256 (hex) of everything that changes pixels or files; the recipe's name does not."""
-        data = {key: value for key, value in self.to_json().items() if key != "name"}
-        # A key that came later counts only where it is set: an upgrade must not make every recipe a new one.
-        data["save_as"] = {
-            key: value
-            for key, value in data["save_as"].items()
-            if key in _HASHED_ALWAYS or value != getattr(_DEFAULT_SAVE_AS, key)
-        }
+        data = self.to_json()
+        del data["name"]
+        save_as = data["save_as"]
+        for of, younger in ((data, _YOUNGER_KEYS), (save_as, _YOUNGER_WISHES)):
+            for key, default in younger.items():
+                if of[key] == default:
+                    del of[key]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+# Keys that recipes of earlier versions had not: at their defaults they make no other recipe of an old one.
+_YOUNGER_KEYS: dict[str, Any] = {"strip": "none", "dpi": "keep"}
+_YOUNGER_WISHES: dict[str, Any] = {
+    "lossless": None,
+    "subsampling": 444,
+    "effort": None,
+    "match_source": False,
+    "background": None,
+    "on_too_large": "fail",
+    "convert": None,
+}
 
 
 def recipe_from_json(data: dict[str, Any]) -> Recipe:
@@ -106,4 +120,5 @@ def recipe_from_json(data: dict[str, Any]) -> Recipe:
         before=tuple(data["before"]),
         after=tuple(data["after"]),
         save_as=SaveAs(**data["save_as"]),
+        **{key: data.get(key, default) for key, default in _YOUNGER_KEYS.items()},
     )

@@ -30,7 +30,15 @@ UNLIMITED = frozenset(
 # Of these, the ones that lack something here rather than met an error: they wait.
 WAITING = UNLIMITED - {Code.READ_FAILED}
 SKIPPED = frozenset(
-    {Code.EMPTY, Code.ANIMATED, Code.ALREADY_LARGE, Code.OUTPUT_EXISTS, Code.UNCHANGED, Code.RECIPE_KEPT}
+    {
+        Code.EMPTY,
+        Code.ANIMATED,
+        Code.ALREADY_LARGE,
+        Code.OUTPUT_EXISTS,
+        Code.OWN_RESULT,
+        Code.UNCHANGED,
+        Code.RECIPE_KEPT,
+    }
 )
 
 

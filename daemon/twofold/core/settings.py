@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from twofold.core.memory import DeviceKind, MemoryPolicy
+from twofold.core.neighbours import YieldRule
 from twofold.core.recipe import OnExists, Recipe
 
 OnNoDevice = Literal["wait", "exit"]
@@ -16,6 +17,9 @@ Existing = Literal["auto", "process", "hold", "ignore"]
 Order = Literal["newest", "oldest", "smallest", "name"]
 FailureNotes = Literal["auto", "always", "never"]
 Unprocessed = Literal["leave", "copy"]
+Companions = Literal["ignore", "copy"]
+OwnResults = Literal["skip", "process"]
+YieldAction = Literal["leave", "pause", "shrink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,15 @@ class DeviceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class YieldSettings:
+    """To whom a device is left, how, and how long they must be gone before work goes on there."""
+
+    rule: YieldRule = field(default_factory=YieldRule)
+    action: YieldAction = "leave"
+    come_back_after_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class InboxSettings:
     """One watched folder. `path` and `outbox` are absolute, and bytes as every name below them.
 
@@ -90,7 +103,10 @@ class InboxSettings:
     originals: Originals = field(default_factory=Originals)
     failure_notes: FailureNotes = "auto"
     unprocessed: Unprocessed = "leave"
+    own_results: OwnResults = "skip"
+    companions: Companions = "ignore"
     on_exists: OnExists = "overwrite_own"
+    result_name: str = "{stem}"
     outbox_keep_free_bytes: int | None = None
     ignore: tuple[str, ...] = ()
 
@@ -112,6 +128,7 @@ class Settings:
     on_no_device: OnNoDevice = "wait"
     idle_exit_s: float = 60.0
     vram: MemoryPolicy = field(default_factory=MemoryPolicy)
+    yield_to: YieldSettings = field(default_factory=YieldSettings)
     ram_use_at_most: Fraction = Fraction(1, 2)
     limits: Limits = field(default_factory=Limits)
     on_recipe_change: OnRecipeChange = "keep"

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.memory import DeviceKind, MemoryReading
-from twofold.core.protocols import MemoryProbe
+from twofold.core.protocols import MemoryProbe, NeighbourProbe
 from twofold.device.host import HostProbe
+from twofold.device.neighbours import NvidiaNeighbours
 from twofold.device.nvml import NvidiaList, NvidiaProbe, list_nvidia
+from twofold.device.programs import HostPrograms
 
 CPU = "cpu"
 NVIDIA_VENDOR = "0x10de"
@@ -131,6 +133,11 @@ def memory_probe(device: Device, *, lasting: bool = False) -> MemoryProbe:
     if device.id.startswith("cuda:") and not lasting:
         return Unasked(device.total_bytes)
     return HostProbe() if device.kind == "cpu" else NvidiaProbe(device.id, HostProbe(), lasting=lasting)
+
+
+def neighbour_probe(device: Device) -> NeighbourProbe:
+    """Who else is on the device: on a processor every program, and by name only."""
+    return HostPrograms() if device.kind == "cpu" else NvidiaNeighbours(device.id)
 
 
 @dataclass(frozen=True, slots=True)

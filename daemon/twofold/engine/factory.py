@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
-from twofold.core.errors import TwofoldError
+from twofold.core.errors import DeviceFault, TwofoldError
 from twofold.engine.simple import DEFAULT_DELAY_S, ReplicatingUpscaler
 from twofold.raster import Upscaler
 
@@ -30,3 +31,12 @@ def open_upscaler(card: NetworkCard, device: str, threads: int | None = None) ->
     from twofold.engine.torch_backend import open_torch
 
     return open_torch(card, device, threads)
+
+
+def device_fault(error: BaseException) -> DeviceFault | None:
+    """The fault of the device that an error of torch tells of; None for all others, and where no torch is loaded."""
+    if "torch" not in sys.modules:
+        return None
+    from twofold.engine.device_errors import fault_of
+
+    return fault_of(error)

@@ -18,6 +18,7 @@ from twofold.core.codes import Code
 from twofold.core.errors import OutOfDeviceMemory, TwofoldError
 from twofold.core.memory import DType
 from twofold.core.precision import working_dtype
+from twofold.engine.device_errors import fault_of
 from twofold.engine.load import RGB, Network, load_network, read_verified
 from twofold.engine.memory_errors import is_out_of_memory
 from twofold.raster import full_range
@@ -59,10 +60,15 @@ class TorchUpscaler:
         return result
 
     def _guarded(self, work: Callable[[], Answer]) -> Answer:
-        """The answer of `work`; a refusal of memory becomes OutOfDeviceMemory, once what it held is given back."""
+        """The answer of `work`; a refusal of memory becomes OutOfDeviceMemory, once what it held is given back.
+
+        Raises DeviceFault where the device failed: this process must end.
+        """
         try:
             return work()
         except (RuntimeError, MemoryError) as error:
+            if (fault := fault_of(error)) is not None:
+                raise fault from error
             if not is_out_of_memory(error):
                 raise
             text = str(error)

@@ -21,6 +21,7 @@ from twofold.core.formats import FORMATS, Format
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import Convert, SaveAs
 from twofold.imaging import protocol
+from twofold.imaging.change import PLAIN_WISHES, Change, Wishes
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.shared_raster import SharedRaster
 
@@ -141,6 +142,7 @@ def encode(
     metadata: Metadata,
     save_as: SaveAs,
     result_fd: int,
+    wishes: Wishes = PLAIN_WISHES,
     *,
     room_fd: int | None = None,
     threads: int = protocol.CODEC_THREADS,
@@ -159,6 +161,7 @@ def encode(
             "alpha": None if alpha is None else alpha.to_json(),
             "metadata": metadata.to_json(),
             "save_as": asdict(save_as),
+            "wishes": wishes.to_json(),
             "result": result_fd,
             "room": room_fd,
         },
@@ -218,6 +221,26 @@ def _encode_s(raster: SharedRaster, format_: Format, save_as: SaveAs) -> float:
 
 def _encoder_bytes(raster: SharedRaster, alpha: SharedRaster | None, format_: Format) -> int:
     return format_.encode_bytes[alpha is not None] * raster.size.pixels * raster.depth // 8
+
+
+def correct_sidecar(source_fd: int, result_fd: int, change: Change) -> None:
+    """Write an XMP file as it has to be beside the result of `change`. Raises TwofoldError(DAMAGED, CODEC_FAILED)."""
+    source_bytes = _regular_bytes(source_fd)
+    _ask(
+        {
+            "operation": "sidecar",
+            "source": source_fd,
+            "result": result_fd,
+            "before": list(change.before),
+            "after": list(change.after),
+            "orientation": change.orientation,
+            "wishes": change.wishes.to_json(),
+        },
+        (source_fd, result_fd),
+        source_bytes=source_bytes,
+        deadline_s=PROBE_S,
+        written_bytes=2 * source_bytes + HEADROOM_BYTES,
+    )
 
 
 def _ask(

@@ -32,7 +32,9 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     coverage = SharedRaster.from_json(request["alpha"]).array() if request["alpha"] else None
     data = open_bytes(request["source"])
     inspection = inspect(data)
-    if replace(inspection.header, signals=header.signals) != header:
+    # Of these, headers that were read by an earlier version say nothing.
+    found = replace(inspection.header, signals=header.signals, own=header.own, taken=header.taken)
+    if found != header:
         raise damaged("it is not the file that was probed")
     icc, convert = inspection.metadata.icc, request["convert"]
     decode_into(data, header, raster, coverage, icc, convert)
@@ -42,17 +44,17 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
             colour.lay_over(raster, coverage, request["background"])
         else:
             transparency.dilate_colours(raster, coverage)
-    metadata = replace(inspection.metadata, icc=_profile(header, icc, convert))
+    metadata = replace(inspection.metadata, size=header.size, orientation=header.orientation)
+    if convert is not None or header.mode in NOT_RGB:
+        metadata = replace(metadata, icc=_profile(header, convert), colour=())
     return {"metadata": metadata.to_json(), "opaque": opaque or request["background"] is not None}
 
 
-def _profile(header: PictureHeader, icc: bytes | None, convert: Convert | None) -> bytes | None:
-    """What the decoded colours are: the profile inside, byte for byte, unless they were moved into another space."""
-    if header.mode in NOT_RGB:
+def _profile(header: PictureHeader, convert: Convert | None) -> bytes | None:
+    """The profile of colours that were moved into another space."""
+    if header.mode in NOT_RGB or header.channels == 3:
         return colour.profile(convert or NAMED)
-    if convert is None:
-        return icc
-    return colour.profile(convert) if header.channels == 3 else None  # grey without a profile is grey of sRGB
+    return None  # grey without a profile is grey of sRGB
 
 
 def decode_into(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.geometry import Size
 from twofold.core.picture import PictureHeader
-from twofold.imaging.metadata import Metadata
+from twofold.imaging import exif
+from twofold.imaging.metadata import Metadata, is_own_result
 
 _MODULES = {
     "jpeg": "jpeg",
@@ -105,7 +107,8 @@ def inspect(data: FileBytes) -> Inspection:
     # Imported by need: a child that meets a JPEG starts without the rest.
     module = import_module(f"twofold.imaging.{_MODULES[sniff(data)]}")
     read: Callable[[FileBytes], Inspection] = module.inspect
-    return read(data)
+    header, metadata = read(data)
+    return Inspection(replace(header, own=is_own_result(metadata), taken=exif.taken(metadata.exif)), metadata)
 
 
 def damaged(text: str) -> TwofoldError:

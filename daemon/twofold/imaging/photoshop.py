@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
-from twofold.imaging import ifd
+from twofold.imaging import ifd, image_resources
 
-IMAGE_RESOURCES, LAYERS = 34377, 37724  # TIFF tags
+LAYERS = 37724  # the TIFF tag
 MAX_BLOCKS = 10_000
 _DOCUMENT = b"Adobe Photoshop Document Data Block\0"
 _LAYER_KEYS = frozenset({b"Layr", b"Lr16", b"Lr32"})
@@ -36,23 +35,11 @@ def has_layers(data: ifd.Bytes, tree: ifd.Tree, entry: ifd.Entry | None) -> bool
     return False
 
 
-def extra_kinds(resources: bytes) -> frozenset[int]:
+def extra_kinds(block: bytes) -> frozenset[int]:
     """The kinds of the channels beside the colours: 0 and 1 are saved selections, SPOT; empty: unknown."""
-    for number, body in _resources(resources):
-        if number == _CHANNELS:
-            return frozenset(body[at] for at in range(4 + _KIND_AT, len(body), 13))
-        if number == _OLD_CHANNELS:
-            return frozenset(body[at] for at in range(_KIND_AT, len(body), 14))
+    for one in image_resources.resources(block):
+        if one.number == _CHANNELS:
+            return frozenset(one.data[at] for at in range(4 + _KIND_AT, len(one.data), 13))
+        if one.number == _OLD_CHANNELS:
+            return frozenset(one.data[at] for at in range(_KIND_AT, len(one.data), 14))
     return frozenset()
-
-
-def _resources(block: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    for _ in range(MAX_BLOCKS):
-        if block[at : at + 4] != b"8BIM" or at + 12 > len(block):
-            return
-        number, name_bytes = struct.unpack(">HB", block[at + 4 : at + 7])
-        at += 6 + (name_bytes + 2) // 2 * 2  # the name's length and the name, padded to an even number
-        length = int.from_bytes(block[at : at + 4], "big")
-        yield number, block[at + 4 : at + 4 + length]
-        at += 4 + (length + 1) // 2 * 2

@@ -7,24 +7,35 @@ import zlib
 from collections.abc import Iterator
 
 from twofold.core.picture import BUFFERED, PictureHeader
-from twofold.imaging import exif
+from twofold.imaging import exif, png_text
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
 from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_XMP_BYTES, Metadata
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 IHDR_BYTES = 13
 MAX_CHUNKS = 4_000_000
-_XMP = b"XML:com.adobe.xmp\0"
+MAX_TEXTS = 4096
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+# What the samples mean, and when the picture was last changed: kept as it is. iCCP is apart.
+_COLOUR = (b"cICP", b"mDCV", b"cLLI", b"sRGB", b"gAMA", b"cHRM", b"tIME")
 _INCH_M = 0.0254
 _CRC_STEP_BYTES = 2**20
 _MODES = {0: ("L", 1, False), 2: ("RGB", 3, False), 3: ("P", 3, False), 4: ("LA", 1, True), 6: ("RGBA", 3, True)}
-_CAPS = {b"IHDR": 13, b"iCCP": MAX_ICC_BYTES, b"eXIf": MAX_EXIF_BYTES, b"iTXt": MAX_XMP_BYTES, b"pHYs": 9, b"acTL": 8}
+_CAPS = {
+    b"IHDR": 13,
+    b"iCCP": MAX_ICC_BYTES,
+    b"eXIf": MAX_EXIF_BYTES,
+    b"pHYs": 9,
+    b"acTL": 8,
+    **dict.fromkeys(_TEXTS, MAX_XMP_BYTES),
+    **dict.fromkeys(_COLOUR, 64),
+}
 
 
 def inspect(data: FileBytes) -> Inspection:
-    """Walk every chunk up to IEND and check its CRC; nothing is inflated but a bounded profile and XMP."""
+    """Walk every chunk up to IEND and check its CRC; nothing is inflated but bounded profiles and texts."""
     blocks: dict[bytes, bytes] = {}
-    xmp = None
+    texts: list[tuple[bytes, bytes]] = []
     seen: set[bytes] = set()
     for kind, start, length in _chunks(data):
         if not seen and kind != b"IHDR":
@@ -32,14 +43,21 @@ def inspect(data: FileBytes) -> Inspection:
         seen.add(kind)
         if kind not in _CAPS or length > _CAPS[kind]:
             continue
-        body = data[start : start + length]
-        if kind != b"iTXt":
-            blocks.setdefault(kind, body)
-        elif body.startswith(_XMP) and xmp is None:
-            xmp = _xmp(body)
+        if kind not in _TEXTS:
+            blocks.setdefault(kind, data[start : start + length])
+        elif len(texts) < MAX_TEXTS:
+            texts.append((kind, data[start : start + length]))
     if b"IDAT" not in seen:
         raise damaged("it has no pixels")
-    metadata = Metadata(_profile(blocks.get(b"iCCP")), blocks.get(b"eXIf"), xmp, _density(blocks.get(b"pHYs")))
+    metadata = png_text.add_texts(
+        Metadata(
+            _profile(blocks.get(b"iCCP")),
+            blocks.get(b"eXIf"),
+            dpi=_density(blocks.get(b"pHYs")),
+            colour=tuple(kind + blocks[kind] for kind in _COLOUR if kind in blocks),
+        ),
+        texts,
+    )
     frames = int.from_bytes(blocks.get(b"acTL", b"\0\0\0\1")[:4], "big")
     return Inspection(_header(blocks.get(b"IHDR", b""), b"tRNS" in seen, 2 if frames > 1 else 1, metadata), metadata)
 
@@ -95,25 +113,7 @@ def _profile(body: bytes | None) -> bytes | None:
     if body is None:
         return None
     _, _, packed = body.partition(b"\0")
-    return _inflate(packed[1:], MAX_ICC_BYTES)
-
-
-def _xmp(body: bytes) -> bytes | None:
-    compressed = body[len(_XMP) : len(_XMP) + 1] == b"\1"
-    fields = body[len(_XMP) + 2 :].split(b"\0", 2)  # language, translated keyword, text
-    if len(fields) < 3:
-        return None
-    return _inflate(fields[2], MAX_XMP_BYTES) if compressed else fields[2]
-
-
-def _inflate(packed: bytes, limit_bytes: int) -> bytes | None:
-    """The inflated bytes, or None where they are damaged or more than the limit."""
-    inflater = zlib.decompressobj()
-    try:
-        data = inflater.decompress(packed, limit_bytes)
-    except zlib.error:
-        return None
-    return data if inflater.eof and data else None
+    return png_text.inflate(packed[1:], MAX_ICC_BYTES)
 
 
 def _density(body: bytes | None) -> tuple[float, float] | None:
@@ -125,7 +125,8 @@ def _density(body: bytes | None) -> tuple[float, float] | None:
 
 def head(ihdr: bytes, metadata: Metadata) -> bytes:
     """The opening of a new file up to its pixels; `ihdr` is the encoder's header (IHDR_BYTES)."""
-    parts = [SIGNATURE, _chunk(b"IHDR", ihdr), _chunk(b"tEXt", b"Software\0Twofold")]
+    parts = [SIGNATURE, _chunk(b"IHDR", ihdr)]
+    parts += [_chunk(block[:4], block[4:]) for block in metadata.colour]
     if metadata.icc is not None:
         parts.append(_chunk(b"iCCP", b"icc\0\0" + zlib.compress(metadata.icc)))
     if metadata.dpi is not None:
@@ -133,9 +134,8 @@ def head(ihdr: bytes, metadata: Metadata) -> bytes:
         parts.append(_chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
     if metadata.exif is not None:
         parts.append(_chunk(b"eXIf", metadata.exif))
-    if metadata.xmp is not None:
-        parts.append(_chunk(b"iTXt", _XMP + b"\0\0\0\0" + metadata.xmp))
-    return b"".join(parts)
+    texts = png_text.text_chunks(metadata) or [(b"tEXt", b"Software\0Twofold")]  # never shorter than the encoder's head
+    return b"".join([*parts, *(_chunk(kind, body) for kind, body in texts)])
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

@@ -8,34 +8,37 @@ from typing import NamedTuple
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.picture import BUFFERED, PictureHeader
-from twofold.imaging import exif, ifd, photoshop
+from twofold.imaging import exif, ifd, image_resources, maker_note, photoshop
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
-from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_XMP_BYTES, Metadata
+from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_PHOTOSHOP_BYTES, MAX_XMP_BYTES, Metadata
 
-ICC, XMP = 34675, 700
+ICC, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
 LARGE_STRIP_BYTES = 16 * 2**20  # decoders hold a strip whole
 _SUBFILE, _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
 _ROWS = 278
 _SAMPLES, _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _EXTRA, _FORMAT, _DNG = 277, 282, 283, 296, 338, 339, 50706
-_DESCRIPTIVE = frozenset({270, 271, 272, 305, 306, 315, 316, 33432, *range(40091, 40096)})
-_MAKER_NOTE, _INTEROP_IFD = 0x927C, 0xA005
+# Names, dates, people, ratings, rights, print matching: what is about the picture and not about its pixels' layout.
+_DESCRIPTIVE = frozenset(
+    {269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096), 50341}
+)
 _KINDS = {0: ("L", 1), 1: ("L", 1), 2: ("RGB", 3), 3: ("P", 1), 5: ("CMYK", 4), 6: ("YCbCr", 3), 8: ("LAB", 3)}
 _SAMPLE_KINDS = {1: "integer", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _INK_SET, _CMYK_INKS, _SEPARATED = 332, 1, 5
-MAX_RESOURCES_BYTES = 2**24
 
 
 class Value(NamedTuple):
-    """A tag's value as bytes in its file's order."""
+    """A tag's value as bytes in its file's order, and where it stood there."""
 
     type: int
     length: int
     raw: bytes
+    at: int = 0
 
 
-Directory = dict[int, Value]
+Directory = dict[int, "Value | Directory"]
+"""Values by tag; a directory below stands in the place of the pointer to it."""
 
 
 def inspect(data: FileBytes) -> Inspection:
@@ -73,6 +76,7 @@ def inspect(data: FileBytes) -> Inspection:
         exif_block(data, tree, entries),
         _block(data, entries.get(XMP), MAX_XMP_BYTES),
         _density(data, tree, entries, numbers(_UNIT, (2,))[0]),
+        _captions(data, entries),
     )
     header = PictureHeader(
         format="tiff",
@@ -95,7 +99,7 @@ def _check_nothing_hides(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd
     """Refuse a file that holds more than one raster can, rather than lose it."""
     if photoshop.has_layers(data, tree, entries.get(photoshop.LAYERS)):
         raise _needs("a TIFF with Photoshop layers", "Flatten it, and save it as a copy.")
-    resources = _block(data, entries.get(photoshop.IMAGE_RESOURCES), MAX_RESOURCES_BYTES) or b""
+    resources = _block(data, entries.get(PHOTOSHOP), MAX_PHOTOSHOP_BYTES) or b""
     kinds = photoshop.extra_kinds(resources)
     colours, samples, inks = (
         (ifd.integers(data, tree, entries.get(tag)) or (default,))[0]
@@ -166,6 +170,13 @@ def _block(data: FileBytes, entry: ifd.Entry | None, limit_bytes: int) -> bytes 
     return ifd.raw(data, entry) or None if entry is not None and entry.value_bytes <= limit_bytes else None
 
 
+def _captions(data: FileBytes, entries: dict[int, ifd.Entry]) -> bytes | None:
+    """Photoshop's resources; IPTC captions that stand beside them are put in."""
+    resources = _block(data, entries.get(PHOTOSHOP), MAX_PHOTOSHOP_BYTES)
+    captions = _block(data, entries.get(IPTC), MAX_PHOTOSHOP_BYTES)
+    return resources if captions is None else image_resources.with_iptc(resources, captions)
+
+
 def _density(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry], unit: int) -> tuple[float, float] | None:
     x = ifd.rational(data, tree, entries.get(_X_RESOLUTION))
     y = ifd.rational(data, tree, entries.get(_Y_RESOLUTION))
@@ -176,73 +187,71 @@ def _density(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry], uni
 
 def exif_block(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry]) -> bytes | None:
     """The picture's description as an EXIF block of its own, or None where there is none."""
-    root, children = _directories(data, tree, entries)
-    if not root and not children:
+    root = _described(data, tree, entries)
+    if not root:
         return None
     start = {"<": b"II*\0", ">": b"MM\0*"}[tree.order] + struct.pack(tree.order + "I", 8)
-    block = start + pack(tree.order, root, children, 8)
+    block = start + pack(tree.order, root, 8)
     return block if len(block) <= MAX_EXIF_BYTES else None
 
 
-def described_by(block: bytes) -> tuple[str, Directory, dict[int, Directory]]:
-    """Byte order, descriptive tags and the Exif and GPS directories of an EXIF block. Raises ValueError."""
+def described_by(block: bytes) -> tuple[str, Directory]:
+    """Byte order, and the descriptive tags of an EXIF block with the directories below. Raises ValueError."""
     tree = ifd.open_tree(block)
     entries, _ = ifd.read_directory(block, tree, tree.first)
-    return tree.order, *_directories(block, tree, entries)
+    return tree.order, _described(block, tree, entries)
 
 
-def _directories(
-    data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry]
-) -> tuple[Directory, dict[int, Directory]]:
-    root = _values(data, entries)
-    children = {}
-    for pointer in (exif.EXIF_IFD, exif.GPS_IFD):
-        offsets = ifd.integers(data, tree, entries.get(pointer))
-        try:
-            child = _values(data, ifd.read_directory(data, tree, offsets[0])[0]) if offsets else {}
-        except ValueError:
-            child = {}
-        # Maker notes count offsets from where they stood, and break when moved.
-        kept = {tag: value for tag, value in child.items() if tag not in (_MAKER_NOTE, _INTEROP_IFD)}
-        if kept:
-            children[pointer] = kept
-    return {tag: value for tag, value in root.items() if tag in _DESCRIPTIVE}, children
+def _described(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry]) -> Directory:
+    root: Directory = {tag: value for tag, value in _values(data, entries).items() if tag in _DESCRIPTIVE}
+    camera = _below(data, tree, entries.get(exif.EXIF_IFD))
+    if camera:
+        interop = _below(data, tree, _entries_at(data, tree, entries.get(exif.EXIF_IFD)).get(exif.INTEROP_IFD))
+        camera.pop(exif.INTEROP_IFD, None)
+        root[exif.EXIF_IFD] = camera | ({exif.INTEROP_IFD: interop} if interop else {})
+    places = _below(data, tree, entries.get(exif.GPS_IFD))
+    return root | ({exif.GPS_IFD: places} if places else {})
 
 
-def _values(data: FileBytes, entries: dict[int, ifd.Entry]) -> Directory:
+def _entries_at(data: FileBytes, tree: ifd.Tree, pointer: ifd.Entry | None) -> dict[int, ifd.Entry]:
+    offsets = ifd.integers(data, tree, pointer)
+    try:
+        return ifd.read_directory(data, tree, offsets[0])[0] if offsets else {}
+    except ValueError:
+        return {}
+
+
+def _below(data: FileBytes, tree: ifd.Tree, pointer: ifd.Entry | None) -> Directory:
+    return dict(_values(data, _entries_at(data, tree, pointer)))
+
+
+def _values(data: FileBytes, entries: dict[int, ifd.Entry]) -> dict[int, Value]:
     return {
-        tag: Value(entry.type, entry.length, ifd.raw(data, entry))
+        tag: Value(entry.type, entry.length, ifd.raw(data, entry), entry.value_at)
         for tag, entry in entries.items()
         if entry.value_bytes <= MAX_EXIF_BYTES and entry.type <= 12
     }
 
 
-def pack(order: str, root: Directory, children: dict[int, Directory], at: int) -> bytes:
-    """A classic directory and its children as bytes that will stand at offset `at` (even)."""
-    pointers = {tag: Value(4, 1, b"\0\0\0\0") for tag in children}
-    start = at + _packed_bytes(root | pointers)
-    parts = []
-    for tag, child in children.items():
-        pointers[tag] = Value(4, 1, struct.pack(order + "I", start))
-        parts.append(_pack_one(order, child, start))
-        start += len(parts[-1])
-    return _pack_one(order, root | pointers, at) + b"".join(parts)
-
-
-def _packed_bytes(directory: Directory) -> int:
-    outside = sum(len(value.raw) + (len(value.raw) & 1) for value in directory.values() if len(value.raw) > 4)
-    return 2 + 12 * len(directory) + 4 + outside
-
-
-def _pack_one(order: str, directory: Directory, at: int) -> bytes:
-    table = [struct.pack(order + "H", len(directory))]
-    values: list[bytes] = []
-    value_at = at + 2 + 12 * len(directory) + 4
+def pack(order: str, directory: Directory, at: int, *, big: bool = False) -> bytes:
+    """A directory, its values and the directories below, as bytes that will stand at offset `at` (even)."""
+    head, entry, pointer = ("Q", "HHQ", "Q") if big else ("H", "HHI", "I")
+    room = struct.calcsize(pointer)
+    value_at = at + struct.calcsize("=" + head) + (struct.calcsize("=" + entry) + room) * len(directory) + room
+    table = [struct.pack(order + head, len(directory))]
+    behind: list[bytes] = []
     for tag, value in sorted(directory.items()):
-        inline = value.raw.ljust(4, b"\0")
-        if len(value.raw) > 4:
-            inline = struct.pack(order + "I", value_at)
-            values.append(value.raw + b"\0" * (len(value.raw) & 1))
-            value_at += len(values[-1])
-        table.append(struct.pack(order + "HHI", tag, value.type, value.length) + inline)
-    return b"".join([*table, b"\0\0\0\0", *values])
+        if isinstance(value, dict):
+            type_, length, raw = 16 if big else 4, 1, pack(order, value, value_at, big=big)
+            inline = False
+        else:
+            type_, length, raw = value.type, value.length, value.raw
+            inline = len(raw) <= room
+            if tag == exif.MAKER_NOTE:
+                raw = maker_note.moved(raw, order, value.at, value_at)
+        table.append(struct.pack(order + entry, tag, type_, length))
+        table.append(raw.ljust(room, b"\0") if inline else struct.pack(order + pointer, value_at))
+        if not inline:
+            behind.append(raw + b"\0" * (len(raw) & 1))
+            value_at += len(behind[-1])
+    return b"".join([*table, bytes(room), *behind])

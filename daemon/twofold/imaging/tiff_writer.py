@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import tifffile
 
-from twofold.imaging import exif, ifd, tiff
+from twofold.imaging import exif, ifd, image_resources, tiff
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.protocol import threads_here
 from twofold.raster import Samples
@@ -28,17 +28,20 @@ def write(
 ) -> list[str]:
     """Write the whole file at the start of `fd`; returns warnings. Colours and alpha are joined in `room`, if given."""
     warnings: list[str] = []
-    described: tuple[str, tiff.Directory, dict[int, tiff.Directory]] | None = None
-    if metadata.exif is not None and not big:
+    described: tuple[str, tiff.Directory] | None = None
+    if metadata.exif is not None:
         try:
             described = tiff.described_by(metadata.exif)
         except ValueError as error:
             warnings.append(f"the EXIF block was dropped: {error}")
-    elif metadata.exif is not None:
-        warnings.append("the EXIF block was dropped: the result is a BigTIFF")
     samples = raster if alpha is None else np.concatenate([raster, alpha], axis=2, out=room)
     row_bytes = samples.shape[1] * samples.shape[2] * samples.itemsize
-    extra = [] if metadata.xmp is None else [(tiff.XMP, 1, len(metadata.xmp), metadata.xmp, True)]
+    blocks = {
+        tiff.XMP: metadata.xmp,
+        tiff.IPTC: image_resources.iptc_of(metadata.photoshop),
+        tiff.PHOTOSHOP: metadata.photoshop,
+    }
+    extra = [(tag, 1, len(block), block, True) for tag, block in blocks.items() if block]
     with os.fdopen(os.dup(fd), "r+b") as file:
         file.seek(0)
         tifffile.imwrite(
@@ -66,7 +69,7 @@ def write(
     return warnings
 
 
-def _append_description(fd: int, order: str, root: tiff.Directory, children: dict[int, tiff.Directory]) -> None:
+def _append_description(fd: int, order: str, described: tiff.Directory) -> None:
     """Write the first directory anew at the end, with the description in it, and point the header there."""
     end = os.fstat(fd).st_size
     data = _Window(fd, end)
@@ -75,9 +78,9 @@ def _append_description(fd: int, order: str, root: tiff.Directory, children: dic
     own = {tag: tiff.Value(entry.type, entry.length, ifd.raw(data, entry)) for tag, entry in entries.items()}
     at = end + (end & 1)
     pointless = {exif.EXIF_IFD, exif.GPS_IFD} & own.keys()
-    merged = root | {tag: value for tag, value in own.items() if tag not in pointless}
-    os.pwrite(fd, tiff.pack(order, merged, children, at), at)
-    os.pwrite(fd, struct.pack(order + "I", at), 4)
+    merged = described | {tag: value for tag, value in own.items() if tag not in pointless}
+    os.pwrite(fd, tiff.pack(order, merged, at, big=tree.big), at)
+    os.pwrite(fd, struct.pack(order + ("Q" if tree.big else "I"), at), 8 if tree.big else 4)
 
 
 class _Window:

@@ -15,7 +15,7 @@ from twofold.core.picture import PictureHeader
 from twofold.core.recipe import SaveAs
 from twofold.imaging import avif
 from twofold.imaging.inspection import FileBytes, inspect
-from twofold.imaging.metadata import Metadata, for_output
+from twofold.imaging.metadata import Metadata, fitting_profile
 from twofold.imaging.probe import open_bytes
 from twofold.imaging.resample import to_depth
 from twofold.imaging.shared_raster import SharedRaster
@@ -38,9 +38,9 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     except TwofoldError as error:
         raise _failed(f"it does not read back: {error}") from None
     _check_header(header, format_, raster, alpha)
-    meant, _ = for_output(Metadata.from_json(request["metadata"]), raster.size, header.channels)
+    meant = fitting_profile(Metadata.from_json(request["metadata"]), header.channels)
     # Lossy JPEG XL keeps the common profiles by name: the same colours, other bytes.
-    if found.icc != meant.icc and (format_.name != "jxl" or save_as.lossless):
+    if found.icc != meant and (format_.name != "jxl" or save_as.lossless):
         raise _failed("its colour profile is another one")
     written = _decoded(data, header, request["room"])
     if save_as.lossless:

@@ -37,7 +37,10 @@ class InboxStanding:
 
 @dataclass(frozen=True, slots=True)
 class DeviceStanding:
-    """Where a device stands; `worker` is {"pid", "state", "since"} while there is one."""
+    """Where a device stands; `worker` is {"pid", "state", "since"} while there is one.
+
+    `waiting` says why no batch runs on it although there is work, and since when (epoch seconds).
+    """
 
     id: str
     name: str
@@ -45,6 +48,7 @@ class DeviceStanding:
     total_bytes: int
     free_bytes: int
     worker: Mapping[str, Any] | None = None
+    waiting: tuple[Reason, float] | None = None
 
 
 class Board:
@@ -86,8 +90,12 @@ class Board:
             "total_bytes": standing.total_bytes,
             "free_bytes": standing.free_bytes,
             "worker": None if standing.worker is None else json.dumps(dict(standing.worker)),
+            "waiting": None,
             "updated": now,
         }
+        if standing.waiting is not None:
+            reason, since = standing.waiting
+            values["waiting"] = json.dumps({**reason.to_json(), "since": since})
         self._replace(device, values, device.c.id == standing.id)
 
     def keep_devices(self, ids: Collection[str]) -> None:

@@ -183,6 +183,12 @@ class Ledger:
             count = {bool(alone): number for alone, number in connection.execute(queued)}
             return Demand(count.get(True, 0), count.get(False, 0), connection.execute(due).scalar_one())
 
+    def busy_workers(self) -> frozenset[str]:
+        """Those that have a job in work."""
+        query = sa.select(file.c.worker).distinct().where(in_states({State.RUNNING}))
+        with self.engine.connect() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def is_active(self, job_id: str, generation: int) -> bool:
         """False as soon as somebody cancelled the job or a newer version took its place: stop working on it."""
         with self.engine.connect() as connection:

@@ -11,7 +11,7 @@ from twofold.core.errors import Reason
 from twofold.core.retry import blame
 from twofold.core.states import State
 from twofold.jobs.database import writing
-from twofold.jobs.queue import JobQueue, queue_of, workflow_id
+from twofold.jobs.queue import LOCAL, JobQueue, lane_of, queue_of, workflow_id
 from twofold.jobs.row import reason_text
 from twofold.jobs.schema import file
 from twofold.jobs.transition import end, fetch, in_states, is_active
@@ -68,7 +68,7 @@ def recover(queue: JobQueue) -> int:
 def _continue(queue: JobQueue, worker: str | None) -> None:
     """Put the workflow of every queued row where a worker finds it; those claimed by other workers are left alone."""
     with queue.engine.connect() as connection:
-        query = sa.select(file.c.id, file.c.generation, file.c.alone).where(in_states({State.QUEUED}))
+        query = sa.select(file.c.id, file.c.generation, file.c.alone, file.c.worker).where(in_states({State.QUEUED}))
         rows = connection.execute(query).all()
     standing = queue.standing([workflow_id(row.id, row.generation) for row in rows]) if rows else {}
     moved: dict[str, list[str]] = {}
@@ -76,11 +76,16 @@ def _continue(queue: JobQueue, worker: str | None) -> None:
         workflow = workflow_id(row.id, row.generation)
         status, where, executor = standing.get(workflow, (None, None, None))
         wanted = queue_of(row.alone)
+        if not row.alone and row.worker is not None and worker not in (None, row.worker):
+            wanted = lane_of(row.worker.removeprefix(LOCAL))  # passed on to a device whose worker lives
         claimed_by_dead = status == _CLAIMED and worker in (None, executor)
         if claimed_by_dead or (status == _ENQUEUED and where != wanted):
             moved.setdefault(wanted, []).append(workflow)
         elif status not in (_CLAIMED, _ENQUEUED):
             _restart(queue, row.id, row.generation)
+    with writing(queue.engine) as connection:
+        gone = sa.true() if worker is None else file.c.worker == worker
+        connection.execute(sa.update(file).where(in_states({State.QUEUED}), gone).values(worker=None))
     for wanted, workflows in moved.items():
         queue.resume(workflows, wanted)
 

@@ -116,6 +116,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # Folders that an earlier version watched have no first backlog any more.
         "INSERT INTO backlog SELECT name, path, 'process', 1, 0, 0, NULL, 0 FROM inbox WHERE last_scan IS NOT NULL",
     ),
+    (
+        # Why a device has no worker although there is work, as JSON with the time since when.
+        "ALTER TABLE device ADD COLUMN waiting TEXT",
+    ),
 )
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 

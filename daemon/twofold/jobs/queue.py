@@ -25,6 +25,9 @@ APPLICATION_VERSION: Final = "1"
 WORKFLOW: Final = "upscale_v1"
 SHARED_QUEUE: Final = "jobs"
 ALONE_QUEUE: Final = "alone"
+LOCAL: Final = "local/"
+"""What the id of a worker of this machine begins with; the device's follows."""
+
 POLL_S: Final = 0.25
 RETRIES_AT_ONCE: Final = 256
 PRUNED_AT_ONCE: Final = 1000
@@ -36,14 +39,25 @@ Enqueued = Literal["queued", "name_taken", "not_waiting"]
 class JobQueue:
     """Owns a DBOS client on the ledger's engine; it starts no thread and runs no workflow."""
 
-    def __init__(self, engine: sa.Engine, *, concurrency: int = 2) -> None:
-        """`concurrency` is the number of jobs that one worker has in work at a time."""
+    def __init__(self, engine: sa.Engine, *, concurrency: int = 2, register: bool = True) -> None:
+        """`concurrency` is the number of jobs that one worker takes of a queue at a time.
+
+        A worker has no need to `register` the queues: the watcher has.
+        """
         self.engine = engine
+        self._concurrency = concurrency
         self._client = DBOSClient(
             system_database_engine=engine, serializer=DBOSPortableJSONSerializer(), application_name=APPLICATION
         )
-        for name, jobs in ((SHARED_QUEUE, concurrency), (ALONE_QUEUE, 1)):
+        for name, jobs in ((SHARED_QUEUE, concurrency), (ALONE_QUEUE, 1)) if register else ():
             self._client.register_queue(name, worker_concurrency=jobs, polling_interval_sec=POLL_S)
+
+    def open_lanes(self, devices: Iterable[str]) -> None:
+        """A queue of its own for each of several devices: for jobs that were passed on to it."""
+        for device in devices:
+            self._client.register_queue(
+                lane_of(device), worker_concurrency=self._concurrency, polling_interval_sec=POLL_S
+            )
 
     def close(self) -> None:
         self._client.destroy()
@@ -96,11 +110,14 @@ class JobQueue:
         *,
         generation: int,
         turn: int | None = None,
+        queue: str | None = None,
+        worker: str | None = None,
         **values: Any,
     ) -> None:
         """Set a row to queued and enqueue its workflow, inside the caller's write transaction.
 
-        Without a `turn` it goes behind what its inbox has in the queue.
+        Without a `turn` it goes behind what its inbox has in the queue. `queue` is the lane of a device, where only
+        its `worker` finds it; by default everybody does.
         """
         if turn is None:
             lowest, last = turns(connection)
@@ -110,7 +127,7 @@ class JobQueue:
             "generation": generation,
             "reason": None,
             "next_at": None,
-            "worker": None,
+            "worker": worker,
             "turn": turn,
         }
         connection.execute(sa.update(file).where(file.c.id == row["id"]).values(values))
@@ -118,7 +135,7 @@ class JobQueue:
             connection,
             {
                 "workflow_name": WORKFLOW,
-                "queue_name": queue_of(row["alone"]),
+                "queue_name": queue or queue_of(row["alone"]),
                 "workflow_id": workflow_id(row["id"], generation),
                 "app_version": APPLICATION_VERSION,
                 "priority": queue_number(row["priority"], turn),
@@ -154,6 +171,10 @@ def workflow_id(job_id: str, generation: int) -> str:
 
 def queue_of(alone: object) -> str:
     return ALONE_QUEUE if alone else SHARED_QUEUE
+
+
+def lane_of(device: str) -> str:
+    return f"{SHARED_QUEUE} {device}"
 
 
 def reserve(connection: sa.Connection, row: sa.RowMapping, outbox: str, key: bytes) -> bool:

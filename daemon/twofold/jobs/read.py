@@ -193,9 +193,17 @@ def _devices(connection: sqlite3.Connection) -> list[dict[str, Any]]:
             "total_bytes": row["total_bytes"],
             "free_bytes": row["free_bytes"],
             "worker": None if row["worker"] is None else json.loads(row["worker"]),
+            "waiting": _waiting(row["waiting"]),
         }
         for row in connection.execute("SELECT * FROM device ORDER BY id")
     ]
+
+
+def _waiting(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    waiting: dict[str, Any] = json.loads(text)
+    return waiting | {"since": _time(waiting["since"])}
 
 
 def _queue(connection: sqlite3.Connection) -> dict[str, Any]:

@@ -24,7 +24,7 @@ inbox = _table(
     "inbox",
     *("name", "path", "outbox", "volume", "state", "reason", "mode", "scan_every_s", "last_scan", "ignored"),
 )
-device = _table("device", "id", "name", "kind", "total_bytes", "free_bytes", "worker", "updated")
+device = _table("device", "id", "name", "kind", "total_bytes", "free_bytes", "worker", "updated", "waiting")
 pause = _table("pause", "inbox", "until", "release_gpu", "since")
 backlog = _table("backlog", "inbox", "path", "verdict", "complete", "files", "bytes", "forecast", "decided")
 speed = _table("speed", "network", "device", "px_per_s", "updated")

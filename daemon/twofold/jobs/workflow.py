@@ -7,17 +7,27 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSPortableJSONSerializer
 
 from twofold.core.codes import Code
 from twofold.core.errors import Interrupted, TwofoldError
+from twofold.core.job import Job
 from twofold.core.protocols import JobHandler
 from twofold.core.retry import Outcome, decide
 from twofold.jobs.ledger import Ledger
-from twofold.jobs.queue import ALONE_QUEUE, APPLICATION, APPLICATION_VERSION, POLL_S, SHARED_QUEUE, WORKFLOW
+from twofold.jobs.queue import (
+    ALONE_QUEUE,
+    APPLICATION,
+    APPLICATION_VERSION,
+    LOCAL,
+    POLL_S,
+    SHARED_QUEUE,
+    WORKFLOW,
+    lane_of,
+)
 
 # A job that is waiting is claimed well within this time; a worker that ends sooner would be started again at once.
 SHORTEST_IDLE_S: Final = 4 * POLL_S
@@ -27,6 +37,16 @@ LOG_REPEAT_S: Final = 60.0
 NOTIFICATION_POLL_S: Final = 1.0  # unused here, but its thread is joined at the end
 
 WorkerExit = Literal["idle", "stopped", "stuck"]
+
+
+class Passer(Protocol):
+    """Passes jobs on to other devices; True where it did."""
+
+    def sooner(self, job: Job, generation: int) -> bool: ...
+
+    def larger(self, job: Job, generation: int) -> bool: ...
+
+
 # Told of every job that ended other than by delivery: its id, what became of it, and the error behind it.
 Observer = Callable[[str, Outcome, BaseException], None]
 
@@ -60,10 +80,12 @@ class Worker:
         *,
         observer: Observer,
         jitter: Callable[[], float],
+        passer: Passer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`worker_id` names the device ("local/cuda:0"): the next worker of that id takes up what this one leaves.
 
+        `passer` passes jobs on to other devices, where there are some; then this one has a queue of its own as well.
         `jitter` gives random numbers in [0, 1), `clock` seconds since the epoch.
         """
         self._engine = engine
@@ -72,6 +94,8 @@ class Worker:
         self._handler = handler
         self._observer = observer
         self._jitter = jitter
+        self._passer = passer
+        self._claiming = threading.Lock()
         self._clock = clock
         self._closing = threading.Event()
         self._activity = _Activity()
@@ -91,7 +115,8 @@ class Worker:
         checkpoint, and "stuck" where one did not in time (the caller should leave the process at once;
         like after a kill, the job goes on in the next worker). `tick` is called every POLL_S.
         """
-        self._launch(ALONE_QUEUE if alone else SHARED_QUEUE)
+        lane = lane_of(self._worker_id.removeprefix(LOCAL))
+        self._launch([ALONE_QUEUE] if alone else [SHARED_QUEUE, lane] if self._passer is not None else [SHARED_QUEUE])
         try:
             idle_exit_s = max(idle_exit_s, SHORTEST_IDLE_S)
             while not stop.wait(POLL_S):
@@ -105,7 +130,7 @@ class Worker:
             self._closing.set()
             DBOS.destroy(destroy_registry=True)
 
-    def _launch(self, queue: str) -> None:
+    def _launch(self, queues: list[str]) -> None:
         _quieten(logging.getLogger("dbos"))
         DBOS(
             config={
@@ -129,7 +154,7 @@ class Worker:
             finally:
                 self._activity.changed(-1)
 
-        DBOS.listen_queues([queue])
+        DBOS.listen_queues(queues)
         DBOS.launch()
 
     def _run(self, job_id: str, generation: int) -> None:
@@ -162,7 +187,7 @@ class Worker:
         """
         if self._closing.is_set():
             raise Interrupted
-        if not self._ledger.start(job_id, generation, self._worker_id, self._clock()):
+        if not self._claim(job_id, generation):
             return {"answer": None, "gone": True}
         try:
             return {"answer": work()}
@@ -174,8 +199,18 @@ class Worker:
             self._settle(job_id, generation, unexpected)
         return {"answer": None}
 
+    def _claim(self, job_id: str, generation: int) -> bool:
+        """Take the job up (again); False where it is not ours to do, or another device does it sooner."""
+        with self._claiming:  # what this worker has in work is counted when it judges the next
+            if self._passer is not None and self._passer.sooner(self._ledger.get(job_id), generation):
+                return False
+            return self._ledger.start(job_id, generation, self._worker_id, self._clock())
+
     def _settle(self, job_id: str, generation: int, error: TwofoldError) -> None:
         """Give a job the outcome that its error decides; nothing where somebody else gave it one meanwhile."""
+        passer = self._passer if error.code is Code.NEVER_FITS else None
+        if passer is not None and passer.larger(self._ledger.get(job_id), generation):
+            return
         now = self._clock()
         attempts = self._ledger.get(job_id).attempts + 1
         outcome = decide(error.reason, attempts, jitter=self._jitter(), retryable=error.retryable)

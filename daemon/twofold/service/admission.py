@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from fractions import Fraction
+from itertools import islice
 
 import structlog
 
@@ -19,16 +21,17 @@ from twofold.core.codes import Code
 from twofold.core.content import Choice, choose_networks
 from twofold.core.errors import Reason, TwofoldError
 from twofold.core.estimate import estimate
-from twofold.core.formats import Format, check_output
+from twofold.core.formats import Format, becoming, check_output
 from twofold.core.job import Job, Picture
 from twofold.core.lookahead import SPOOL_BYTES, SPOOL_FILES, Candidate, in_order, in_turn, to_spool, turn_of
-from twofold.core.naming import output_name, reservation_key, suffixed_names
+from twofold.core.naming import reservation_key, suffixed_names
 from twofold.core.passes import plan_chain
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import Recipe
 from twofold.core.retry import WAITING, decide
 from twofold.core.settings import InboxSettings, Limits
 from twofold.core.states import State
+from twofold.core.template import PLAIN, NameFacts, date_of, place_among_rivals, templated_name
 from twofold.intake.spool import spool
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.pauses import ALL, Pauses
@@ -168,7 +171,7 @@ class Admission:
             sha256=spooled.sha256,
             seconds=round(time.monotonic() - started_s, 3),
         )
-        header = probe_file(copy, self._limits, job.recipe)
+        header = probe_file(copy, self._limits, job.recipe, own_results=inbox.own_results)
         recipe, why = resolve_recipe(job.recipe, header, self._catalogue)
         chain = plan_chain(header.size, recipe, self._card)
         target = check_output(chain, header, recipe.save_as, self._limits).format
@@ -208,7 +211,23 @@ class Admission:
 
     def _names(self, inbox: InboxSettings, job: Job, target: Format) -> Iterator[bytes]:
         """Names to try, in order: another source may have taken the first (a.jpg beside a.png, A.jpg on SMB)."""
-        return suffixed_names(output_name(job.path, target))
+        picture = job.pictures[0]
+        facts = NameFacts(
+            factor=Fraction(picture.chain.final.long_side, picture.chain.source.long_side),
+            size=picture.chain.final,
+            models=tuple(step.model for step in picture.chain.passes),
+            date=date_of(picture.header.taken, job.version.mtime_ns),
+        )
+        name = templated_name(job.path, inbox.result_name, facts, target)
+        before = 0
+        if inbox.result_name == PLAIN:  # else names tell pictures apart by more than their stems
+            before = place_among_rivals(
+                job.path,
+                target,
+                becoming(target, job.recipe.save_as),
+                lambda rival: os.path.lexists(os.path.join(inbox.path, rival)),
+            )
+        return islice(suffixed_names(name), before, None)
 
     def _refuse(self, job: Job, error: TwofoldError) -> None:
         """A file that goes no further: it waits for what it lacks, or it has its outcome."""

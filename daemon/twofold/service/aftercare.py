@@ -22,6 +22,7 @@ from twofold.jobs.board import Board
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.owing import LEAVING, Owed, Owing
 from twofold.service.case import WAITING, Case, waits
+from twofold.service.companions import copy_companions
 from twofold.service.notes import clear_note, correct_note, is_stale
 from twofold.service.originals import SyncSigns, restore_original, take_turn
 from twofold.service.pulse import Pulse
@@ -191,6 +192,8 @@ class Aftercare:
                 return correct_note(case)
             case Act.COPY:
                 return copy_unprocessed(case, self._ledger, self._owing, self._board, self._check)
+            case Act.COMPANIONS:
+                return copy_companions(case)
             case Act.ORIGINAL:
                 return take_turn(case, self._ledger, self._owing, self._board, self._signs, self._check)
             case Act.HOOK:

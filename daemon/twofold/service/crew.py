@@ -1,41 +1,36 @@
-"""The workers: one process per device, alive only while there is work."""
+"""The workers: one process per device, alive only while there is work and the device is ours to use."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import IO
+from dataclasses import replace
 
 import structlog
 
-from twofold.core.errors import TwofoldError
+from twofold.core.codes import Code
+from twofold.core.errors import Reason, TwofoldError
+from twofold.core.holding import Outage, quarantine, shortage
 from twofold.core.job import Job
 from twofold.core.pulse import Pace
+from twofold.core.settings import YieldSettings
 from twofold.core.states import State
 from twofold.device.inventory import Device
-from twofold.device.lock import DeviceLock
 from twofold.jobs.board import Board, DeviceStanding
 from twofold.jobs.ledger import Ledger
 from twofold.jobs.liveness import worker_ended
 from twofold.jobs.pauses import Pauses
 from twofold.jobs.queue import JobQueue
 from twofold.service.admission import say_ended
-from twofold.service.lifeline import Lifeline
+from twofold.service.leaving import LastWords
 from twofold.service.machine import Machine
 from twofold.service.order import WorkerOrder
-from twofold.service.pulse import Pulse, Watchdog
+from twofold.service.post import MANNERS, Post, status_text, wait_for
+from twofold.service.pulse import Watchdog
 from twofold.service.sight import Sight
+from twofold.service.yielding import Lookout
 
 log = structlog.get_logger()
-
-CPU_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
-"""glibc keeps a network's large layers from one tile to the next, instead of mapping and zeroing them each time."""
 
 FIRST_BACKOFF_S = 1.0
 LAST_BACKOFF_S = 60.0
@@ -43,6 +38,15 @@ HOPELESS_DEATHS = 5
 STOP_TIMEOUT_S = 25.0
 """A worker reaches a checkpoint within a batch; after this it is killed, which costs no more than that batch."""
 
+LEAVE_TIMEOUT_S = 4.0
+"""The same, where somebody else waits for the device: with a look a second, it is theirs within five."""
+
+LOOK_EVERY_S = 1.0
+MUTE_READS = 3
+"""So many questions in a row are not answered by a device that is lost; a driver may stumble once."""
+
+TAKEN_LOOK_EVERY_S = 2.0
+"""How soon a device is looked at again that another service uses."""
 
 DRAIN_TICK_S = 0.5
 START_BUDGET_S = 60.0
@@ -52,34 +56,6 @@ TAKEN_LOOK_EVERY_S = 2.0
 
 KILL_WAIT_S = 2.0
 """A killed process is gone at once, or it hangs in the kernel: then the watchdog stays unfed."""
-
-
-@dataclass(slots=True)
-class Post:
-    """One device, and the worker on it, if any."""
-
-    device: Device
-    lock: DeviceLock | None = None
-    taken: str = ""
-    process: subprocess.Popen[bytes] | None = None
-    lifeline: Lifeline | None = None
-    pulse: Pulse | None = None
-    frozen: bool = False
-    alone: bool = False
-    since: float = 0.0
-    deaths_in_a_row: int = 0
-    not_before_s: float = 0.0
-    starts: int = 0
-    deaths: int = 0
-
-    @property
-    def worker_id(self) -> str:
-        return f"local/{self.device.id}"
-
-    @property
-    def name(self) -> str:
-        """How the watchdog calls the worker."""
-        return f"worker {self.device.id}"
 
 
 class Crew:
@@ -95,6 +71,7 @@ class Crew:
         watchdog: Watchdog,
         pace: Pace,
         machine: Machine,
+        yield_to: YieldSettings,
         *,
         bury: Callable[[Job], None],
         forward: bool,
@@ -103,16 +80,17 @@ class Crew:
 
         `forward` sends the workers' log through our own stderr.
         """
+        self._machine = machine
+        self._yield_to = yield_to
+        self._queue = queue
         self._posts: list[Post] = []
         self._sight = Sight(machine.probe)
         self._order = order
         self._ledger = ledger
         self._pauses = Pauses(queue.engine)
-        self._queue = queue
         self._board = board
         self._watchdog = watchdog
         self._pace = pace
-        self._machine = machine
         self.enlist(devices)
         self._bury = bury
         self._forward = forward
@@ -124,8 +102,14 @@ class Crew:
 
     def enlist(self, devices: Sequence[Device]) -> None:
         """Take in those of the devices that are new."""
-        known = {device.id for device in self.devices}
-        self._posts += [Post(device, self._machine.lock(device)) for device in devices if device.id not in known]
+        known = self.devices
+        fresh = [device for device in devices if device.id not in {one.id for one in known}]
+        if len(known) == 1 and fresh:
+            # Its worker was told that it is the only one: it passes nothing on, and is passed nothing.
+            self._posts[0].send_away(time.monotonic() + STOP_TIMEOUT_S)
+        self._posts += [Post(device, self._machine.lock(device), self._lookout(device)) for device in fresh]
+        if len(self._posts) > 1:
+            self._queue.open_lanes(device.id for device in self.devices)
 
     @property
     def worked(self) -> dict[str, tuple[int, int]]:
@@ -135,6 +119,16 @@ class Crew:
     @property
     def working(self) -> bool:
         return any(post.process is not None for post in self._posts)
+
+    @property
+    def waiting(self) -> dict[str, tuple[Reason, float]]:
+        """Devices without a worker although there is work: why, and since when (epoch seconds)."""
+        return {post.device.id: post.waiting for post in self._posts if post.waiting is not None}
+
+    @property
+    def outages(self) -> list[Reason]:
+        """Of devices that are lost or in quarantine."""
+        return [post.outage.reason for post in self._posts if post.outage is not None]
 
     @property
     def hopeless(self) -> bool:
@@ -156,7 +150,7 @@ class Crew:
         self._kill_frozen()
         for post in self._posts:
             if post.process is not None and post.process.poll() is not None:
-                self._reap(post, died=post.process.returncode != 0)
+                self._reap(post)
                 changed = True
         for name in self._pauses.expire(time.time()):
             log.info("pause.ended", inbox=name)
@@ -165,12 +159,85 @@ class Crew:
             demand = self._ledger.demand()
         alone, shared = demand.alone > 0 and not any(post.alone for post in self._posts), demand.shared > 0
         for post in self._posts:
-            waits = post.process is None and time.monotonic() >= post.not_before_s
+            changed |= self._look(post, due=alone or shared)
+            waits = post.process is None and post.held is None and time.monotonic() >= post.not_before_s
             if waits and (alone or shared) and self._ready(post):
                 self._start(post, alone=alone)
                 alone, changed = False, True
+        if alone and not shared:
+            self._make_room()
         self._release()
         return changed
+
+    def _look(self, post: Post, *, due: bool) -> bool:
+        """See, once a second at most, whether the device is ours to use; True where that has changed.
+
+        Nobody looks at a device for which there is no work; one that is out is looked at all the same.
+        """
+        now_s = time.monotonic()
+        if now_s < post.look_due_s:
+            return False
+        post.look_due_s = now_s + LOOK_EVERY_S
+        before = post.waiting
+        if not due and post.process is None:
+            post.shortage = post.yielded = post.taken = None
+        elif post.lookout is not None:
+            self._look_around(post, post.lookout)
+        if post.outage is not None or post.shortage is not None or self._sight.failures(post.device):
+            self._read(post)
+        if post.shortage is not None and post.reading is not None:
+            policy = self._order(post.device, False).policy
+            if post.shortage.over(post.reading, policy, post.device.kind, now_s):
+                post.shortage = None
+        return before != post.waiting
+
+    def _look_around(self, post: Post, lookout: Lookout) -> None:
+        before = post.yielded
+        post.yielded = lookout.look(before, () if post.process is None else (post.process.pid,))
+        if post.yielded is not None and before is None:
+            log.info("device.yielded", device=post.device.id, action=lookout.action, text=post.yielded.reason.text)
+            self._board.record_device(_standing(post), time.time())
+            if post.process is None:
+                worker_ended(self._queue, post.worker_id, time.time(), died=False)  # what was passed on to it
+        elif post.yielded is None and before is not None:
+            seconds = round(time.time() - before.since, 1)
+            log.info("device.regained", device=post.device.id, seconds=seconds)
+        post.ask("usual" if post.yielded is None else MANNERS[lookout.action])
+        if post.yielded is not None and lookout.action == "leave":
+            post.send_away(time.monotonic() + LEAVE_TIMEOUT_S)
+
+    def _read(self, post: Post) -> None:
+        """The device's memory; one that does not answer is out until it does, and one in quarantine until its time."""
+        reading, outage = self._sight.read(post.device), post.outage
+        if reading is None:
+            trouble = self._sight.trouble(post.device)
+            out = outage is not None and outage.until_s is None
+            if trouble is not None and not out and self._sight.failures(post.device) >= MUTE_READS:
+                self._exclude(post, Outage(Reason(Code.DEVICE_LOST, trouble.text, trouble.hint), time.time()))
+            return
+        post.reading = reading
+        if outage is not None and (outage.until_s is None or time.monotonic() >= outage.until_s):
+            post.outage = None
+            log.info("device.readmitted", device=post.device.id, seconds=round(time.time() - outage.since, 1))
+
+    def _exclude(self, post: Post, outage: Outage) -> None:
+        post.outage = outage
+        log.error("device.excluded", device=post.device.id, **outage.reason.to_json())
+        self._board.record_device(_standing(post), time.time())  # before others ask who is there
+        if post.process is not None:
+            # Its driver's calls may never return: there is no checkpoint to be had. Others take its jobs up.
+            post.excused = True
+            post.process.kill()
+        else:
+            worker_ended(self._queue, post.worker_id, time.time(), died=False)
+
+    def _make_room(self) -> None:
+        """Have one idle worker end early, where all that is due is for one that serves lone jobs."""
+        busy = self._ledger.busy_workers()
+        for post in self._posts:
+            if post.process is not None and not post.alone and post.held is None and post.worker_id not in busy:
+                post.send_away(time.monotonic() + LEAVE_TIMEOUT_S)
+                return
 
     def _release(self) -> None:
         """Let the devices go at once where a pause asks for it and nothing else is to be done."""
@@ -184,40 +251,41 @@ class Crew:
     def publish(self) -> None:
         """Write what `status` shows of the devices."""
         for post in self._posts:
-            reading = self._sight.read(post.device)
-            worker = None
-            if post.process is not None:
-                worker = {"pid": post.process.pid, "state": "alone" if post.alone else "working", "since": post.since}
-            device = post.device
-            total_bytes, free_bytes = (reading.total_bytes, reading.free_bytes) if reading else (device.total_bytes, 0)
-            standing = DeviceStanding(device.id, device.name, device.kind, total_bytes, free_bytes, worker)
-            self._board.record_device(standing, time.time())
+            self._read(post)
+            self._board.record_device(_standing(post), time.time())
 
     def stop(self, tick: Callable[[], None]) -> None:
         """Ask every worker for a checkpoint, and wait for it; `tick` is called meanwhile, every DRAIN_TICK_S."""
         running = [post for post in self._posts if post.process is not None]
         for post in running:
             assert post.process is not None  # noqa: S101
+            post.excused = True
             post.process.terminate()
         deadline_s = time.monotonic() + STOP_TIMEOUT_S
         for post in running:
             assert post.process is not None  # noqa: S101
             while post.process.poll() is None and time.monotonic() < deadline_s:
                 tick()
-                _wait(post.process, DRAIN_TICK_S)
+                wait_for(post.process, DRAIN_TICK_S)
             if post.process.poll() is None:
                 post.process.kill()
                 post.process.wait()
-            self._reap(post, died=False)
+            self._reap(post)
 
     def _kill_frozen(self) -> None:
+        """Kill who gives no sign of life, and who was asked to leave and did not."""
         frozen = self._watchdog.late(grace_s=self._pace.grace_s)
         for post in self._posts:
-            if post.process is not None and post.name in frozen and not post.frozen and post.process.poll() is None:
+            if post.process is None or post.process.poll() is not None:
+                continue
+            if post.name in frozen and not post.frozen:
                 log.error("worker.frozen", device=post.device.id, pid=post.process.pid)
                 post.frozen = True
                 post.process.kill()
-                _wait(post.process, KILL_WAIT_S)
+                wait_for(post.process, KILL_WAIT_S)
+            elif post.leave_by_s is not None and time.monotonic() >= post.leave_by_s:
+                post.process.kill()
+                wait_for(post.process, KILL_WAIT_S)
 
     def _ready(self, post: Post) -> bool:
         """True where the device answers and no other service uses it; then it is ours until the worker ends."""
@@ -227,93 +295,92 @@ class Crew:
             if post.lock is not None:
                 post.lock.take()
         except TwofoldError as error:
-            if error.reason.text != post.taken:
-                post.taken = error.reason.text
+            if post.taken is None:
                 log.warning("device.taken", device=post.device.id, text=error.reason.text, hint=error.reason.hint)
+                post.taken = Outage(error.reason, time.time())
+            post.taken = replace(post.taken, reason=error.reason)
             post.not_before_s = time.monotonic() + TAKEN_LOOK_EVERY_S
             return False
-        post.taken = ""
+        post.taken = None
         return True
 
     def _start(self, post: Post, *, alone: bool) -> None:
-        environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
-        if post.device.kind == "cpu":
-            environment = CPU_MALLOC | environment
-        if post.device.kind == "cuda":
-            # The worker sees this one GPU: NVML's order and CUDA's may differ, UUIDs do not.
-            environment["CUDA_VISIBLE_DEVICES"] = post.device.visible
-        lifeline = Lifeline()
-        process = subprocess.Popen(
-            [*self._machine.worker, str(lifeline.theirs)],
-            stdin=subprocess.PIPE,
-            pass_fds=(lifeline.theirs, *(post.lock.fds if post.lock is not None else ())),
-            stderr=subprocess.PIPE if self._forward else None,
-            env=environment,
+        others = tuple(device.id for device in self.devices if device is not post.device)
+        pid = post.start(
+            replace(self._order(post.device, alone), others=others), self._machine.worker, forward=self._forward
         )
-        lifeline.started()
-        assert process.stdin is not None  # noqa: S101
-        try:
-            process.stdin.write(self._order(post.device, alone).to_json().encode() + b"\n")
-            process.stdin.flush()  # stays open: its end tells the worker that we are gone
-        except BrokenPipeError:
-            pass  # it died already: the next look reaps it
-        if process.stderr is not None:
-            threading.Thread(target=_pass_on, args=(process.stderr,), daemon=True).start()
-        post.process, post.alone, post.since = process, alone, time.time()
-        post.starts += 1
-        post.lifeline = lifeline
         post.pulse = self._watchdog.register(post.name, max(START_BUDGET_S, self._pace.worker_budget_s))
-        log.info("worker.started", device=post.device.id, pid=process.pid, alone=alone)
+        log.info("worker.started", device=post.device.id, pid=pid, alone=alone)
 
-    def _reap(self, post: Post, *, died: bool) -> None:
-        process = post.process
+    def _reap(self, post: Post) -> None:
+        process, excused = post.process, post.excused
         assert process is not None  # noqa: S101
-        post.process, post.alone, post.frozen, post.pulse = None, False, False, None
         self._watchdog.forget(post.name)
         if post.lock is not None:
             post.lock.release()
-        if post.lifeline is not None:
-            post.lifeline.close()
-            post.lifeline = None
-        if process.stdin is not None:
-            process.stdin.close()
-        ended = worker_ended(self._queue, post.worker_id, time.time(), died=died)
+        words = post.clear()
+        died = process.returncode != 0 and not excused
+        lost = words is not None and words.reason.code is Code.DEVICE_LOST
+        ended = worker_ended(self._queue, post.worker_id, time.time(), died=died and not lost)
+        facts = {"device": post.device.id, "pid": process.pid, "status": status_text(process.returncode)}
         if died:
             post.deaths += 1
             post.deaths_in_a_row += 1
-            backoff_s = min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (post.deaths_in_a_row - 1))
-            # A worker that had jobs in work did start: the trouble is theirs, and the next one need not wait.
-            post.not_before_s = 0.0 if ended.resumed or ended.failed else time.monotonic() + backoff_s
-            if post.not_before_s == 0.0:
-                post.deaths_in_a_row = 0
-            log.warning(
-                "worker.died",
-                device=post.device.id,
-                pid=process.pid,
-                status=_status_text(process.returncode),
-                jobs=list(ended.resumed + ended.failed),
-            )
+            self._back_off(post, words, blamed=bool(ended.resumed or ended.failed))
+            log.warning("worker.died", **facts, jobs=list(ended.resumed + ended.failed))
         else:
             post.deaths_in_a_row = 0
-            log.info("worker.exited", device=post.device.id, pid=process.pid, status=process.returncode)
+            if words is None:
+                log.info("worker.exited", **facts)
+            else:
+                self._note_shortage(post, words)
+                log.warning("worker.left", **facts, **words.reason.to_json(), need_bytes=words.need_bytes)
         for job_id in ended.failed:
             job = self._ledger.get(job_id)
             say_ended(job, State.FAILED, job.reason)
             self._bury(job)
 
+    def _back_off(self, post: Post, words: LastWords | None, *, blamed: bool) -> None:
+        """When the next worker may come; a device that keeps failing comes out.
 
-def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> None:
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        pass  # the caller looks again
+        `blamed`: jobs were in work, so that the worker did start: the trouble is theirs, and the next need not wait.
+        """
+        now_s = time.monotonic()
+        backoff_s = min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (post.deaths_in_a_row - 1))
+        if words is not None:
+            post.faults_s.append(now_s)
+            only = not any(other.outage is None for other in self._posts if other is not post)
+            outage = quarantine(post.faults_s, words.reason.text, time.time(), now_s, only=only)
+            if outage is not None:
+                post.faults_s.clear()
+                self._exclude(post, outage)
+        elif blamed:
+            post.deaths_in_a_row = 0
+            backoff_s = 0.0
+        post.not_before_s = now_s + backoff_s
+
+    def _note_shortage(self, post: Post, words: LastWords) -> None:
+        lasted_s, now_s = time.monotonic() - post.started_s, time.monotonic()
+        post.shortage = shortage(
+            post.last_shortage, words.reason, words.need_bytes, lasted_s=lasted_s, now=time.time(), now_s=now_s
+        )
+        post.last_shortage = post.shortage
+
+    def _lookout(self, device: Device) -> Lookout | None:
+        return Lookout(self._yield_to, self._machine.neighbours(device)) if self._yield_to.rule.asks else None
 
 
-def _status_text(returncode: int) -> str:
-    return signal.Signals(-returncode).name if returncode < 0 else f"exit {returncode}"
-
-
-def _pass_on(stream: IO[bytes]) -> None:
-    """Copy a worker's log lines to our own stderr, which progress bars may have wrapped."""
-    for line in stream:
-        sys.stderr.write(line.decode("utf-8", "backslashreplace"))
+def _standing(post: Post) -> DeviceStanding:
+    reading, worker, device = post.reading, None, post.device
+    if post.process is not None:
+        manner = "paused" if post.manner == "still" else "small" if post.manner == "smallest" else "working"
+        worker = {"pid": post.process.pid, "state": "alone" if post.alone else manner, "since": post.since}
+    return DeviceStanding(
+        device.id,
+        device.name,
+        device.kind,
+        device.total_bytes if reading is None else reading.total_bytes,
+        0 if reading is None else reading.free_bytes,
+        worker,
+        post.waiting,
+    )

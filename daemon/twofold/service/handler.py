@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from twofold.core.codes import Code
-from twofold.core.errors import TwofoldError
+from twofold.core.errors import DeviceFault, LowMemory, TwofoldError
 from twofold.core.formats import FORMATS, check_output
 from twofold.core.job import Intent, Job, Output
 from twofold.core.naming import wrong_extension
@@ -23,7 +23,8 @@ from twofold.imaging.deliver import Outbox, Published, Temp
 from twofold.jobs.board import Board
 from twofold.jobs.ledger import Ledger
 from twofold.service.admission import remove_quietly
-from twofold.service.making import Making, Progress, Tools, Work
+from twofold.service.leaving import Leaving
+from twofold.service.making import Making, Progress, Tools, Work, wishes_for
 from twofold.service.order import Outbox as OutboxOrder
 from twofold.service.paths import StatePaths
 
@@ -53,6 +54,7 @@ class Handler:
     outboxes: dict[str, OutboxOrder]
     limits: Limits
     tools: Tools
+    leaving: Leaving
     _in_hand: dict[str, InHand] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -177,8 +179,15 @@ class Handler:
         """The job in hand, taken up where it is not; on any trouble it is put down, and its memory freed."""
         try:
             yield self._take_up(job_id)
-        except BaseException:
+        except BaseException as error:
+            fault = error if isinstance(error, DeviceFault) else self.tools.fault_of(error)
+            if fault is not None:
+                self.leaving.at_once(fault)
             self._let_go(job_id, delivered=False)
+            if isinstance(error, LowMemory):
+                self.leaving.for_memory(error)
+            if isinstance(error, TwofoldError) and error.code is Code.NO_DEVICE:
+                self.leaving.at_once(DeviceFault(Code.DEVICE_LOST, error.reason.text))
             raise
 
     def _take_up(self, job_id: str) -> InHand:
@@ -200,7 +209,8 @@ class Handler:
         self._check_copy(job, copy)
         saving = check_output(picture.chain, picture.header, job.recipe.save_as, self.limits)
         folder = os.path.join(self.paths.scratch, job.id)
-        return Work(job.id, copy, picture.header, picture.chain, saving, folder)
+        wishes = wishes_for(job.recipe, picture.chain, job.sha256 or "")
+        return Work(job.id, copy, picture.header, picture.chain, saving, folder, wishes)
 
     def _check_copy(self, job: Job, copy: str) -> None:
         """The spooled copy is never fsynced: after a power cut it may be gone or hold zeros."""

@@ -1,4 +1,7 @@
-"""A pipe from a worker to the supervisor: one byte for each look at which everything in the worker made progress."""
+"""A pipe from a worker to the supervisor: one byte for each look at which everything in the worker made progress.
+
+A worker that leaves by itself says why, in one line, as the last thing.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from twofold.service.pulse import Watchdog
 BEATS_PER_BUDGET = 8
 CHUNK_BYTES = 4096
 BEAT = b"."
+WORDS = b"{"
+"""What the line of a worker that leaves begins with: no beat does, and one write is never torn (pipe(7))."""
 
 
 class Lifeline:
@@ -20,6 +25,7 @@ class Lifeline:
 
     def __init__(self) -> None:
         self._ours, self.theirs = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._words = b""
 
     def started(self) -> None:
         """The worker has inherited its end."""
@@ -31,11 +37,17 @@ class Lifeline:
         felt = False
         try:
             # A full pipe is sixteen of these; a worker cannot write faster than we read.
-            while os.read(self._ours, CHUNK_BYTES):
+            while chunk := os.read(self._ours, CHUNK_BYTES):
                 felt = True
+                self._words += chunk if self._words else chunk[chunk.index(WORDS) :] if WORDS in chunk else b""
         except BlockingIOError:
             pass
         return felt
+
+    def last_words(self) -> bytes:
+        """The line that a worker wrote that is gone; empty where it said nothing."""
+        self.felt()
+        return self._words.partition(b"\n")[0]
 
     def close(self) -> None:
         os.close(self._ours)
@@ -49,7 +61,7 @@ def start_beating(fd: int, pace: Pace) -> Watchdog:
     `fd` is the descriptor that was inherited. The thread lasts as long as the process.
     """
     os.set_inheritable(fd, False)  # no codec child may hold it open
-    watchdog = Watchdog(partial(_beat, fd), pace, every_s=0.0)
+    watchdog = Watchdog(partial(say, fd, BEAT), pace, every_s=0.0)
     every_s = pace.worker_budget_s / BEATS_PER_BUDGET
 
     def beat_on() -> None:
@@ -61,8 +73,9 @@ def start_beating(fd: int, pace: Pace) -> Watchdog:
     return watchdog
 
 
-def _beat(fd: int) -> None:
+def say(fd: int, words: bytes) -> None:
+    """A worker's end: write a whole line (at most PIPE_BUF bytes), or nothing where nobody listens."""
     try:
-        os.write(fd, BEAT)
+        os.write(fd, words)
     except OSError:
         pass  # full: nobody has looked for a while; broken: the end of our input tells the same

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from twofold.core.card import NetworkCard
-from twofold.core.protocols import Allocator, MemoryProbe
+from twofold.core.protocols import Allocator, MemoryProbe, NeighbourProbe
 from twofold.device.heap import HostHeap
 from twofold.device.host import HostProbe
-from twofold.device.inventory import Device, Inventory, list_devices, memory_probe
+from twofold.device.inventory import Device, Inventory, list_devices, memory_probe, neighbour_probe
 from twofold.device.lock import DeviceLock
 from twofold.engine.cuda_allocator import CudaAllocator
 from twofold.engine.cuda_probe import CudaProbe
@@ -36,6 +36,7 @@ class Machine:
 
     inventory: Callable[[], Inventory] = list_devices
     probe: Callable[[Device], MemoryProbe] = memory_probe
+    neighbours: Callable[[Device], NeighbourProbe] = neighbour_probe
     worker: tuple[str, ...] = WORKER
     lock: Callable[[Device], DeviceLock | None] = device_lock
 

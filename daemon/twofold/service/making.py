@@ -11,17 +11,21 @@ from typing import Any
 
 import structlog
 
+from twofold import __version__
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
-from twofold.core.errors import TwofoldError
+from twofold.core.errors import DeviceFault, TwofoldError
 from twofold.core.estimate import BETWEEN_PASSES_DEPTH, estimate
 from twofold.core.formats import Saving, output_depth
 from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain, Pass
 from twofold.core.picture import PictureHeader
 from twofold.core.protocols import Governor
+from twofold.core.provenance import provenance_of
+from twofold.core.recipe import Recipe
 from twofold.engine.run import Watch, run_pass
 from twofold.imaging import codec
+from twofold.imaging.change import Wishes
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.resample import resample, resample_alpha
 from twofold.imaging.shared_raster import SharedRaster
@@ -52,11 +56,18 @@ class Work:
     chain: Chain
     saving: Saving
     folder: str
+    wishes: Wishes = field(default_factory=Wishes)
+
+
+def wishes_for(recipe: Recipe, chain: Chain, source_sha256: str) -> Wishes:
+    """What a result's metadata is to be: the recipe's wishes, and the note of how it was made."""
+    return Wishes(recipe.strip, recipe.dpi, provenance_of(chain, source_sha256, __version__))
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What making needs from the rest; `check` raises where the work should end here.
+    """What making needs from the rest; `check` raises where the work should end here, `heed` waits where it should
+    rest; `fault_of` knows the errors after which the device is of no use to this process.
 
     `pulse` proves the device's progress while a pass holds `device`: only there can it hang without a deadline.
     """
@@ -70,6 +81,8 @@ class Tools:
     limits: codec.Limits
     boot_id: str
     check: Callable[[], None]
+    heed: Callable[[], None] = lambda: None
+    fault_of: Callable[[BaseException], DeviceFault | None] = lambda error: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +150,14 @@ class Making:
                 save_as = self.work.saving.save_as
                 room_fd, threads = self._room(raster, alpha), self.tools.limits.threads
                 self.warnings = codec.encode(
-                    raster, alpha, aside.metadata, save_as, result_fd, room_fd=room_fd, threads=threads
+                    raster,
+                    alpha,
+                    aside.metadata,
+                    save_as,
+                    result_fd,
+                    self.work.wishes,
+                    room_fd=room_fd,
+                    threads=threads,
                 )
             self.tools.check()
             with self._timed("verify"):
@@ -218,6 +238,7 @@ class Making:
         source = self.ensure(index)
         with self.tools.device.held() as starved_s, self.tools.pulse.at_work(), self._timed("passes"):
             self._add("starved", starved_s)
+            self._next_batch()  # a network that is loaded takes of the device as well
             upscaler = self.tools.upscaler(card)
             stage, plan, first = self._resumed(index, self.tools.governor.plan(card, step.source))
             self._say_planned(index, step, plan, first)
@@ -268,6 +289,7 @@ class Making:
 
     def _next_batch(self) -> None:
         self.tools.pulse.beat()
+        self.tools.heed()
         self.tools.check()
 
     def _resumed(self, index: int, plan: PassPlan) -> tuple[Stage, PassPlan, int]:

@@ -26,7 +26,10 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrder:
-    """Everything a worker process needs; it reads no configuration file of its own."""
+    """Everything a worker process needs; it reads no configuration file of its own.
+
+    `others` are the ids of the other devices of this service.
+    """
 
     state: str
     scratch: str
@@ -44,6 +47,7 @@ class WorkerOrder:
     log_level: str
     watchdog_s: float
     alone: bool = False
+    others: tuple[str, ...] = ()
 
     @property
     def policy(self) -> MemoryPolicy:
@@ -64,6 +68,7 @@ class WorkerOrder:
         for share in ("use_at_most", "ram_use_at_most"):
             data[share] = Fraction(data[share])
         data["capability"] = None if data["capability"] is None else tuple(data["capability"])
+        data["others"] = tuple(data["others"])
         data["limits"] = Limits(**data["limits"])
         data["outboxes"] = {name: Outbox(**outbox) for name, outbox in data["outboxes"].items()}
         return cls(**data)

@@ -21,7 +21,7 @@ from twofold.core.picture import PictureHeader
 from twofold.core.protocols import MemoryProbe
 from twofold.core.ram import Claims, check_ram, ram_budget_bytes
 from twofold.core.recipe import Recipe
-from twofold.core.settings import InboxSettings, Settings
+from twofold.core.settings import InboxSettings, OwnResults, Settings
 from twofold.device.governor import DeviceGovernor
 from twofold.device.host import HostProbe
 from twofold.device.inventory import choose_devices, memory_probe
@@ -203,7 +203,7 @@ class Planner:
         facts = json_fields("path", self._name(path)) | nothing | {"refused": None}
         try:
             facts["bytes"] = sum(size for _, size in sizes([path]))
-            header = probe_file(path, self.settings.limits, self.recipe)
+            header = probe_file(path, self.settings.limits, self.recipe, own_results=self._own_results())
             facts["size"] = list(header.size)
             recipe, facts["why"] = resolve_recipe(self.recipe, header, self.catalogue)
             chain = plan_chain(header.size, recipe, self.catalogue.resolve)
@@ -251,6 +251,11 @@ class Planner:
             "device": plan.device,
             "why": plan.why,
         }
+
+    def _own_results(self) -> OwnResults:
+        """What the inbox that is planned says of our own results; single files are planned as they are asked for."""
+        inboxes = self.settings.inboxes.values()
+        return next((one.own_results for one in inboxes if one.path == self.inbox), "process")
 
     def _name(self, path: bytes) -> bytes:
         return os.path.abspath(path) if self.inbox is None else os.path.relpath(path, self.inbox)

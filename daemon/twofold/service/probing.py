@@ -9,17 +9,19 @@ from twofold.core.errors import TwofoldError
 from twofold.core.passes import PIXELS_PER_MEGAPIXEL
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import AUTO, Recipe
-from twofold.core.settings import Limits
+from twofold.core.settings import Limits, OwnResults
 from twofold.device.host import HostProbe
 from twofold.imaging import codec
 from twofold.imaging.protocol import CODEC_THREADS
 
 
-def probe_file(path: str | bytes, limits: Limits, recipe: Recipe) -> PictureHeader:
+def probe_file(
+    path: str | bytes, limits: Limits, recipe: Recipe, *, own_results: OwnResults = "process"
+) -> PictureHeader:
     """The header of a single picture, with the signals by which `recipe` chooses its networks.
 
     Raises TwofoldError: UNREADABLE, EMPTY, NOT_A_PICTURE, UNSUPPORTED_FORMAT, DAMAGED, TOO_LARGE, ANIMATED,
-    DECODE_TIMEOUT, CODEC_FAILED.
+    OWN_RESULT, DECODE_TIMEOUT, CODEC_FAILED.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -31,6 +33,8 @@ def probe_file(path: str | bytes, limits: Limits, recipe: Recipe) -> PictureHead
         os.close(fd)
     if header.frames > 1:
         raise TwofoldError(Code.ANIMATED, Code.ANIMATED.meaning)
+    if header.own and own_results == "skip":
+        raise TwofoldError(Code.OWN_RESULT, Code.OWN_RESULT.meaning)
     return header
 
 

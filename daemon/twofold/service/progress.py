@@ -131,11 +131,17 @@ class Reporter:
         bad = counts.get(State.FAILED.value, 0) or counts.get(State.RETRYING.value, 0)
         return Summary(counts, 3 if bad else 0)
 
-    def line(self, offline: Sequence[str], absent_s: Mapping[str, float], notes: Sequence[str]) -> str:
+    def line(
+        self,
+        offline: Sequence[str],
+        absent_s: Mapping[str, float],
+        notes: Sequence[str],
+        held: Mapping[str, tuple[Code, float]],
+    ) -> str:
         """One line for `systemctl status`; the arguments are those of `core.status_line`."""
         active = self._ledger.jobs({State.RUNNING})
         running = [(f"{job.inbox}/{display(job.path)}", _fraction(job)) for job in active]
-        return status_line(self._counts(), running, offline, absent_s, notes)
+        return status_line(self._counts(), running, offline, absent_s, notes, held)
 
     def _status(self) -> dict[str, Any]:
         """What `status` tells: how long the queue will take, who is paused. It costs a look at every open job."""

@@ -30,8 +30,10 @@ class Inside:
 class RamGate:
     """Admits pictures by what they will take, and tells what is left beside them (see core.ram)."""
 
-    def __init__(self, probe: MemoryProbe, policy: MemoryPolicy) -> None:
+    def __init__(self, probe: MemoryProbe, policy: MemoryPolicy, heap: Allocator | None = None) -> None:
+        """`heap` is this process's own, where the tiles are in it too."""
         self._probe = probe
+        self._heap = heap
         self._policy = policy
         self._inside: dict[str, Inside] = {}
         self._changed = threading.Condition()
@@ -47,7 +49,7 @@ class RamGate:
         waited = False
         with self._changed:
             while job_id not in self._inside:
-                answer = admit(held, spilled, self._probe.read(), self._policy, self._claims())
+                answer = admit(held, spilled, self._read(), self._policy, self._claims())
                 if answer != "wait":
                     promised_bytes = (held if answer == "memory" else spilled).picture_bytes
                     self._inside[job_id] = Inside(answer, promised_bytes, taken_bytes)
@@ -68,6 +70,10 @@ class RamGate:
         """What the pictures in hand were promised, and have taken."""
         with self._changed:
             return self._claims()
+
+    def _read(self) -> MemoryReading:
+        reading, figures = self._probe.read(), AllocatorFigures() if self._heap is None else self._heap.figures()
+        return replace(reading, reserved_bytes=figures.reserved_bytes, allocated_bytes=figures.allocated_bytes)
 
     def _claims(self) -> Claims:
         inside = self._inside.values()

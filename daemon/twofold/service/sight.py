@@ -72,6 +72,11 @@ class Sight:
         seen = self._seen.get(device.id)
         return seen is not None and seen.failures >= HOPELESS_FAILURES
 
+    def failures(self, device: Device) -> int:
+        """How many looks in a row it has not answered."""
+        seen = self._seen.get(device.id)
+        return 0 if seen is None else seen.failures
+
     def trouble(self, device: Device) -> Reason | None:
         """Why the device could not be used when it was last looked at."""
         seen = self._seen.get(device.id)

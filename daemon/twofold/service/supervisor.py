@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from twofold import __version__
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
 from twofold.core.forecast import Forecast
 from twofold.core.recipe import Recipe
 from twofold.core.settings import InboxSettings, Settings
@@ -198,7 +200,8 @@ class Supervisor:
             if self._roster.due:
                 self._crew.enlist(self._roster.choose())
             changed = self._crew.tend()
-            busy = self._crew.working
+            busy = self._crew.working or bool(self._crew.waiting)
+            self._refuse_to_go_on()
             if self._watch is not None:
                 self._watch(self._snapshot())
             if changed or now_s >= publish_s:
@@ -213,6 +216,13 @@ class Supervisor:
                 if (drained or self._crew.hopeless) and self._aftercare.settled(quiet=drained):
                     break
         return False
+
+    def _refuse_to_go_on(self) -> None:
+        """Where no device is left, and the owner does not want to wait. Raises TwofoldError(NO_DEVICE)."""
+        outages = self._crew.outages
+        wait = self._settings.on_no_device == "wait" and not self._drain
+        if outages and len(outages) == len(self._crew.devices) and not wait:
+            raise TwofoldError(Code.NO_DEVICE, "; ".join(reason.text for reason in outages), outages[0].hint)
 
     def _observe(self, watcher: Watcher, pulse: Pulse) -> None:
         """Keep the observers alive, on a thread of its own: a large tree takes its time, and a root may hang."""
@@ -292,6 +302,7 @@ class Supervisor:
             [inlet.inbox.name for inlet in self._inlets if inlet.status.state is InboxState.OFFLINE],
             self._watchdog.absent(),
             [self._reload.note] if self._reload is not None else [],
+            {name: (reason.code, time.time() - since) for name, (reason, since) in self._crew.waiting.items()},
         )
 
     def _open_crew(self, *, forward: bool) -> Crew:
@@ -304,6 +315,7 @@ class Supervisor:
             self._watchdog,
             self._heartbeat.pace,
             self._machine,
+            self._settings.yield_to,
             bury=partial(bury, inboxes=self._settings.inboxes),
             forward=forward,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -14,8 +15,10 @@ from twofold.device.cost_store import CostStore
 from twofold.device.governor import DeviceGovernor
 from twofold.device.host import HostProbe
 from twofold.device.inventory import Device
+from twofold.engine.factory import device_fault
 from twofold.models.catalogue import Catalogue
 from twofold.raster import Upscaler
+from twofold.service.conduct import Conduct
 from twofold.service.machine import Equipment
 from twofold.service.making import Tools
 from twofold.service.probing import codec_limits
@@ -28,6 +31,9 @@ log = structlog.get_logger()
 
 BATCH_BUDGET_S = 1800.0
 """What one batch may take, or the loading of a network: a large network on a slow processor takes minutes a tile."""
+
+
+STILL_POLL_S = 0.2
 
 
 class LoadedNetworks:
@@ -58,18 +64,20 @@ def open_tools(
     check: Callable[[], None],
     pulse: Pulse | None = None,
     equipment: Equipment | None = None,
+    conduct: Conduct | None = None,
 ) -> Tools:
     """Nothing is loaded before the first pass. `check` raises Interrupted where the work should end.
 
     `policy` is for the device, `ram` for main memory, which pictures take and on the processor tiles too.
     `pulse` is the device's; without one, nobody looks. `equipment` defaults to the real device's.
+    `conduct` is looked at before every batch.
     """
     equipment = equipment or Equipment()
     pulse = pulse or Pulse("device", BATCH_BUDGET_S, time.monotonic)
     pulse.rest()
     loaded = LoadedNetworks(device.id, equipment)
     probe, allocator = equipment.probe(device), equipment.allocator(device)
-    gate = RamGate(probe if device.kind == "cpu" else HostProbe(), ram)
+    gate = RamGate(probe, ram, allocator) if device.kind == "cpu" else RamGate(HostProbe(), ram)
     leftover = Leftover(probe, allocator, gate.claims)
     governor = DeviceGovernor(
         leftover if device.kind == "cpu" else probe,
@@ -91,4 +99,15 @@ def open_tools(
         limits=codec_limits(limits),
         boot_id=boot_id(),
         check=check,
+        fault_of=device_fault,
+        heed=partial(_heed, conduct or Conduct(), governor, pulse, check),
     )
+
+
+def _heed(conduct: Conduct, governor: DeviceGovernor, pulse: Pulse, check: Callable[[], None]) -> None:
+    """Between two batches: go about the next ones as the supervisor asks, and hold still for as long as it wants."""
+    while conduct.manner == "still":
+        pulse.beat()
+        check()
+        time.sleep(STILL_POLL_S)
+    governor.smallest = conduct.manner == "smallest"

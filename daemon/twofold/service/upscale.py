@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -27,7 +28,7 @@ from twofold.intake.scan import scan
 from twofold.models.catalogue import Catalogue
 from twofold.service.admission import resolve_recipe
 from twofold.service.costs import open_costs
-from twofold.service.making import Making, Progress, Tools, Work
+from twofold.service.making import Making, Progress, Tools, Work, wishes_for
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import UPSCALE_PREFIX, StatePaths
 from twofold.service.probing import probe_file
@@ -53,12 +54,16 @@ class UpscaleResult:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A picture to enlarge: as the user named it, and where its result goes (`name` is relative to `folder`)."""
+    """A picture to enlarge: as the user named it, and where its result goes (`name` is relative to `folder`).
+
+    One that was `found` in a folder may be the result of an earlier run, which lies beside its source.
+    """
 
     path: bytes
     folder: bytes
     name: bytes
     beside: bool
+    found: bool = False
 
 
 def upscale(
@@ -149,7 +154,7 @@ class _Run:
 
     def _make(self, source: Source) -> bytes:
         self._tools.check()
-        header = probe_file(source.path, self._limits, self._recipe)
+        header = probe_file(source.path, self._limits, self._recipe, own_results="skip" if source.found else "process")
         recipe, _ = resolve_recipe(self._recipe, header, self._catalogue)
         chain = plan_chain(header.size, recipe, self._catalogue.resolve)
         saving = check_output(chain, header, recipe.save_as, self._limits)
@@ -157,7 +162,8 @@ class _Run:
         job_id = uuid.uuid4().hex[:12]
         name = name_beside(source.name, _factor(chain), target) if source.beside else output_name(source.name, target)
         folder = os.path.join(self._scratch_dir, UPSCALE_PREFIX + job_id)
-        work = Work(job_id, os.fsdecode(source.path), header, chain, saving, folder)
+        wishes = wishes_for(recipe, chain, _sha256(source.path))
+        work = Work(job_id, os.fsdecode(source.path), header, chain, saving, folder, wishes)
         making = Making(self._tools, work, lambda progress: self._note(source, job_id, chain, progress))
         self._active[source.path] = ActiveJob(
             job_id, "", source.path, headway=Headway(passes=len(chain.passes), work_px=work_px(chain))
@@ -218,7 +224,12 @@ def _sources(paths: Sequence[bytes], out_dir: bytes | None, *, recursive: bool) 
             root = os.path.abspath(path)
             for name in sorted(scan(root, compile_rules()).entries):
                 target = root if out_dir is None else _made(out_dir)
-                yield Source(os.path.join(path, name), target, name, beside=out_dir is None)
+                yield Source(os.path.join(path, name), target, name, beside=out_dir is None, found=True)
+
+
+def _sha256(path: bytes) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _made(out_dir: bytes) -> bytes:

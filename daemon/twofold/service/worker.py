@@ -10,10 +10,12 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 
 import structlog
 
 from twofold.core.errors import Interrupted
+from twofold.core.holding import most_bytes
 from twofold.core.job import Job
 from twofold.core.pulse import Pace
 from twofold.core.retry import Outcome
@@ -21,12 +23,17 @@ from twofold.core.states import State
 from twofold.device.inventory import Device
 from twofold.jobs.board import Board
 from twofold.jobs.database import open_engine
+from twofold.jobs.handover import Handover, Move
 from twofold.jobs.ledger import Ledger
+from twofold.jobs.queue import JobQueue
 from twofold.jobs.workflow import Worker
 from twofold.service.admission import remove_quietly, say_ended
+from twofold.service.bell import Bell
+from twofold.service.conduct import Conduct, follow
 from twofold.service.costs import open_costs
 from twofold.service.handler import Handler
-from twofold.service.lifeline import start_beating
+from twofold.service.leaving import Leaving
+from twofold.service.lifeline import say, start_beating
 from twofold.service.lock import FileLock
 from twofold.service.machine import Equipment
 from twofold.service.networks import open_catalogue
@@ -49,12 +56,14 @@ def main(equipment: Equipment | None = None) -> int:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     order = WorkerOrder.from_json(_first_line())
     configure(sys.stderr, json=order.log_json, level=order.log_level)
-    watchdog = start_beating(int(sys.argv[-1]), Pace(order.watchdog_s))
+    lifeline_fd = int(sys.argv[-1])
+    watchdog = start_beating(lifeline_fd, Pace(order.watchdog_s))
     loop = watchdog.register("loop", LOOP_BUDGET_S)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    conduct = Conduct()
+    signal.signal(signal.SIGTERM, Bell(stop).ring)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor decides
-    threading.Thread(target=_outlive_nobody, args=(stop,), daemon=True).start()
+    threading.Thread(target=_outlive_nobody, args=(conduct, stop), daemon=True).start()
     paths = StatePaths(order.state, order.scratch)
     # A worker of a supervisor that was killed may still be reaching its checkpoint.
     FileLock(paths.worker_lock(order.device_id)).take(wait=True)
@@ -62,14 +71,19 @@ def main(equipment: Equipment | None = None) -> int:
         return 0
     engine = open_engine(paths.database)
     ledger = Ledger(engine)
+    equipment = equipment or Equipment()
+    leaving = Leaving(stop, partial(say, lifeline_fd), partial(_fits_ever, order, equipment))
+    pulse = watchdog.register("device", BATCH_BUDGET_S)
     worker = Worker(
         engine,
         f"local/{order.device_id}",
-        _handler(order, paths, ledger, Board(engine), stop, watchdog.register("device", BATCH_BUDGET_S), equipment),
+        _handler(order, paths, ledger, Board(engine), leaving, conduct, pulse, equipment),
         observer=lambda job_id, outcome, error: _ended(paths, ledger.get(job_id), outcome, error),
         jitter=random.random,
+        passer=_passer(order, ledger),
     )
     why = worker.run(stop=stop, idle_exit_s=order.idle_exit_s, alone=order.alone, tick=loop.beat)
+    leaving.farewell()
     if why == "stuck":
         os._exit(0)  # no thread of ours can be joined; the job goes on in the next worker
     return 0
@@ -88,18 +102,48 @@ def _handler(
     paths: StatePaths,
     ledger: Ledger,
     board: Board,
-    stop: threading.Event,
+    leaving: Leaving,
+    conduct: Conduct,
     pulse: Pulse,
-    equipment: Equipment | None,
+    equipment: Equipment,
 ) -> Handler:
     def check() -> None:
-        if stop.is_set():
+        if leaving.stop.is_set():
             raise Interrupted
 
-    device = Device(order.device_id, order.device_kind, "", 0, capability=order.capability)
+    device = _device(order)
     catalogue, costs = open_catalogue(paths, order.config_dir), open_costs(paths, device)
-    tools = open_tools(device, order.policy, order.ram, order.limits, catalogue, costs, check, pulse, equipment)
-    return Handler(ledger, board, paths, order.outboxes, order.limits, tools)
+    tools = open_tools(
+        device, order.policy, order.ram, order.limits, catalogue, costs, check, pulse, equipment, conduct
+    )
+    return Handler(ledger, board, paths, order.outboxes, order.limits, tools, leaving)
+
+
+def _passer(order: WorkerOrder, ledger: Ledger) -> Handover | None:
+    if not order.others:
+        return None
+    return Handover(JobQueue(ledger.engine, register=False), order.device_id, order.others, _passed_on)
+
+
+def _passed_on(job: Job, move: Move) -> None:
+    seconds = {"seconds": move.done_s, "instead_s": move.instead_s}
+    log.info(
+        "job.assigned",
+        job=job.id,
+        inbox=job.inbox,
+        path=job.path,
+        device=move.device,
+        **{key: None if value is None else round(value, 1) for key, value in seconds.items()},
+    )
+
+
+def _device(order: WorkerOrder) -> Device:
+    return Device(order.device_id, order.device_kind, "", 0, capability=order.capability)
+
+
+def _fits_ever(order: WorkerOrder, equipment: Equipment, need_bytes: int) -> bool:
+    reading = equipment.probe(_device(order)).read()
+    return need_bytes <= most_bytes(reading, order.policy, order.device_kind)
 
 
 def _ended(paths: StatePaths, job: Job, outcome: Outcome, error: BaseException) -> None:
@@ -121,10 +165,9 @@ def _ended(paths: StatePaths, job: Job, outcome: Outcome, error: BaseException) 
         say_ended(job, outcome.state, outcome.reason)
 
 
-def _outlive_nobody(stop: threading.Event) -> None:
-    """Standard input ends when the supervisor does: reach a checkpoint, and leave whatever happens."""
-    while os.read(0, 1):
-        pass
+def _outlive_nobody(conduct: Conduct, stop: threading.Event) -> None:
+    """Follow what the supervisor says; where it ends, reach a checkpoint, and leave whatever happens."""
+    follow(0, conduct)
     stop.set()
     time.sleep(ORPHAN_GRACE_S)
     os._exit(0)

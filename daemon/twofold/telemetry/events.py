@@ -73,6 +73,11 @@ EVENTS: dict[str, Event] = {
     "job.queued": Event("info", "A job waits for a worker.", (*JOB, "recipe", "output", "models", "why")),
     "job.postponed": Event("warning", "A file lacks something, and goes on by itself when it can.", (*JOB, *REASON)),
     "job.retried": Event("warning", "A job met passing trouble; it is tried again.", (*JOB, "code", "text", "next_at")),
+    "job.assigned": Event(
+        "info",
+        "A worker passed a job on to another device, which is done with it sooner, or on which alone it fits.",
+        (*JOB, "device", "seconds", "instead_s"),
+    ),
     "job.delivered": Event(
         "info",
         "The canonical line of a finished job: its result is in the outbox.",
@@ -95,6 +100,7 @@ EVENTS: dict[str, Event] = {
         "warning", "An original that a kill had left under a hidden name has its own name again.", JOB
     ),
     "file.copied": Event("info", "A skipped picture was copied into the outbox as it is.", (*JOB, "output")),
+    "companion.copied": Event("info", "A sidecar was put beside a result.", (*JOB, "output")),
     "note.written": Event("info", "A failure note was written beside the results.", (*JOB, "note")),
     "note.removed": Event("info", "A failure note was removed: the file does not stand as failed any more.", ("note",)),
     "hook.completed": Event("info", "A hook ended well.", ("hook", "job", "seconds")),
@@ -135,7 +141,22 @@ EVENTS: dict[str, Event] = {
     "worker.died": Event(
         "warning", "A worker ended as it should not; its jobs go on.", ("device", "pid", "status", "jobs")
     ),
+    "worker.left": Event(
+        "warning",
+        "A worker left because not even the smallest tile fits; another one comes when `need_bytes` more are free.",
+        ("device", "pid", "status", *REASON, "need_bytes"),
+    ),
     "worker.frozen": Event("error", "A worker gave no sign of life for too long, and was killed.", ("device", "pid")),
+    "device.yielded": Event("info", "A device is left to another program (yield_to).", ("device", "action", "text")),
+    "device.regained": Event("info", "That program is gone for long enough; work goes on.", ("device", "seconds")),
+    "neighbours.hidden": Event(
+        "warning", "Programs use a device whose names cannot be seen: yield_to cannot mean them.", ("processes", "hint")
+    ),
+    "worker.faulted": Event("error", "A worker met an error of its device, and ends at once.", (*REASON, "exception")),
+    "device.excluded": Event(
+        "error", "A device is lost, or failed too often; other devices take up its jobs.", ("device", *REASON)
+    ),
+    "device.readmitted": Event("info", "A device that was excluded is used again.", ("device", "seconds")),
     "device.lost": Event("error", "No configured device can be used; jobs stay queued.", ("text", "hint")),
     "device.missed": Event(
         "error", "Some of the configured devices cannot be used; the others go on.", ("text", "hint")

@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from prometheus_client.core import (
@@ -69,6 +70,9 @@ METRICS: dict[str, Spec] = {
     ),
     "twofold_oom_steps_total": Spec(
         "counter", "How often a pass ran out of device memory and stepped down, in jobs that have ended.", ("device",)
+    ),
+    "twofold_device_waiting_seconds": Spec(
+        "gauge", "How long nothing has run on a device although there is work (0 while it runs).", ("device",)
     ),
     # workers
     "twofold_workers": Spec("gauge", "Worker processes that live (0 or 1).", ("device",)),
@@ -136,9 +140,14 @@ def _devices(standing: Standing, totals: Totals) -> Iterator[Value]:
         yield "twofold_device_busy_seconds_total", (name,), totals.busy_s.get(name, 0.0)
         yield "twofold_device_starved_seconds_total", (name,), totals.starved_s.get(name, 0.0)
         yield "twofold_oom_steps_total", (name,), totals.oom_steps[name]
+        yield "twofold_device_waiting_seconds", (name,), _waiting_s(device["waiting"], standing.now)
         starts, deaths = standing.workers.get(name, (0, 0))
         yield "twofold_worker_starts_total", (name,), starts
         yield "twofold_worker_deaths_total", (name,), deaths
+
+
+def _waiting_s(waiting: Mapping[str, Any] | None, now: float) -> float:
+    return 0.0 if waiting is None else max(0.0, now - datetime.fromisoformat(waiting["since"]).timestamp())
 
 
 def _counters(standing: Standing, totals: Totals) -> Iterator[Value]:
