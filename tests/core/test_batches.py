@@ -34,25 +34,26 @@ def test_every_owned_pixel_exactly_once(
     bands = 0
     while not batches.done:
         event, other = next(steps, ("completed", (40, 2)))
-        done_px, tile_rows = batches.done_px, batches.plan.tiles
-        start = batches.band_start
-        if event == "changed" and start:
+        if event == "changed":
             batches.change(plan_of(*other))
-            done_px, tile_rows = batches.done_px, batches.plan.tiles
         taken = batches.take()
         assert 1 <= len(taken) <= batches.plan.batch
         if event == "failed":
             batches.change(replace(plan_of(*other), batch=1) if other[1] % 2 else replace(batches.plan, batch=1))
-            if batches.plan.tiles != tile_rows:
-                written[done_px:] = 0  # the band in work begins anew: what it had written is written over
             continue
         for _, tile in taken:
             window, owned = tile.window, tile.owned
             assert window.x0 <= owned.x0 < owned.x1 <= window.x1
-            written[max(owned.y0, done_px) : owned.y1, owned.x0 : owned.x1] += 1
+            parts = batches.missing(tile)
+            assert parts
+            for part in parts:
+                assert owned.x0 <= part.x0 < part.x1 <= owned.x1
+                assert owned.y0 <= part.y0 < part.y1 <= owned.y1
+                written[part.y0 : part.y1, part.x0 : part.x1] += 1
         whole = batches.completed()
         bands += len(whole)
         assert (written[: batches.done_px] == 1).all()
+        assert written.max() == 1
     assert (written == 1).all()
     assert bands > 0
 
@@ -66,12 +67,14 @@ def test_a_pass_goes_on_at_the_band_it_had_reached() -> None:
     assert Batches(plan, first_row=plan.tiles.rows).done
 
 
-def test_a_band_in_work_is_no_place_for_other_tiles() -> None:
+def test_what_stands_of_a_band_is_not_made_again_by_smaller_tiles() -> None:
     card = NetworkCard("fake", 1, "0" * 64, 2, halo_px=3)
-    batches = Batches(make_plan(card, Size(90, 90), 30))  # four tiles a band
-    seen = []
-    for _ in range(5):
-        seen.append(batches.band_start)
+    batches = Batches(make_plan(card, Size(200, 60), 60))
+    for _ in range(3):
         batches.take()
         batches.completed()
-    assert seen == [True, False, False, False, True]
+    batches.change(make_plan(card, Size(200, 60), 30))
+    ((_, first),) = batches.take()
+    (part,) = batches.missing(first)
+    assert part.x0 > 100
+    assert part.y0 == 0

@@ -13,7 +13,7 @@ from twofold.core.cost import CostModel, prior_cost
 from twofold.core.errors import TwofoldError
 from twofold.core.geometry import Size
 from twofold.core.memory import MIB, Budget, DeviceKind, MemoryPolicy, MemoryReading, plan_budget
-from twofold.core.pass_plan import BATCHES, LARGEST_TILE_PX, LONG_BATCH_S, TILE_LADDER_PX, PassPlan, choose_plan
+from twofold.core.pass_plan import BATCHES, LONG_BATCH_S, TILE_LADDER_PX, PassPlan, choose_plan
 from twofold.core.tiles import plan_tiles
 
 GIB = 1024 * MIB
@@ -67,11 +67,11 @@ def plan_or_none(
 def every_plan(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKind) -> list[tuple[int, float, int]]:
     """(need_bytes, seconds, batch_px) of each tile and batch, counted tile by tile."""
     found = []
-    for side in TILE_LADDER_PX:
+    for side in TILE_LADDER_PX[kind]:
         tile_px = -(-side // card.alignment) * card.alignment
         overlap_px = -(-2 * card.halo_px // card.alignment) * card.alignment
-        if side > LARGEST_TILE_PX[kind] or tile_px < card.minimum_px or tile_px < 2 * overlap_px:
-            continue  # too large for the device, too small for the network, or less than half of it useful
+        if tile_px < card.minimum_px or tile_px < 2 * overlap_px:
+            continue  # too small for the network, or less than half of it useful
         try:
             plan = plan_tiles(
                 source,
@@ -136,7 +136,7 @@ def test_stepping_down_below_each_plan_comes_to_an_end(card, source, cost, kind)
         plan = plan_or_none(card, source, cost, 64 * GIB, kind, ceiling_px)
         assert plan is None or plan.tiles.tile.pixels * plan.batch <= ceiling_px
         steps += 1
-    assert steps <= len(TILE_LADDER_PX) * len(BATCHES[kind])
+    assert steps <= len(TILE_LADDER_PX[kind]) * len(BATCHES[kind])
 
 
 @settings(deadline=None, max_examples=50)

@@ -16,7 +16,7 @@ from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.geometry import Size
 from twofold.core.memory import AllocatorFigures, DeviceKind, MemoryPolicy, MemoryReading
-from twofold.core.pass_plan import LONG_BATCH_S, PassPlan
+from twofold.core.pass_plan import LONG_BATCH_S, TILE_LADDER_PX, PassPlan
 from twofold.device.cost_store import CostStore
 from twofold.device.governor import CEILING_LIFETIME_S, GROW_AFTER_S, READ_EVERY_S, DeviceGovernor
 
@@ -76,7 +76,7 @@ def grown(device: Device, governor: DeviceGovernor, source: Size = PHOTO) -> Pas
     plan = governor.plan(CARD, source)
     for _ in range(20):
         device.now_s += 0.1
-        steered = governor.steer(CARD, plan, done_px=0, band_start=True)
+        steered = governor.steer(CARD, plan, done_px=0)
         made(governor, steered)
         plan = steered
     return plan
@@ -174,7 +174,8 @@ def test_on_a_cpu_the_measured_speed_changes_no_tiles(px_per_s: float) -> None:
     for _ in range(5):
         governor.completed(CARD, before, batch_px=px, seconds=px / px_per_s, peak_bytes=None)
     after = governor.plan(CARD, PHOTO)
-    if governor.cost(CARD).seconds(px, 1) <= LONG_BATCH_S["cpu"]:
+    largest_px = TILE_LADDER_PX["cpu"][-1] ** 2  # where that is too long, the best is another one
+    if governor.cost(CARD).seconds(largest_px, 1) <= LONG_BATCH_S["cpu"]:
         assert after.tiles == before.tiles
 
 
@@ -198,14 +199,14 @@ def test_an_unmeasured_network_begins_small_and_grows_by_what_went_well() -> Non
     device = Device(20 * GIB)
     governor = device.governor()
     wanted = governor.plan(CARD, PHOTO)
-    first = governor.steer(CARD, wanted, done_px=0, band_start=True)
+    first = governor.steer(CARD, wanted, done_px=0)
     assert first.batch_px <= 256 * 256 < wanted.batch_px
     sizes = [first.batch_px]
     plan = first
     for _ in range(10):
         made(governor, plan)
         device.now_s += 0.1
-        plan = governor.steer(CARD, plan, done_px=0, band_start=True)
+        plan = governor.steer(CARD, plan, done_px=0)
         sizes.append(plan.batch_px)
     assert sizes == sorted(sizes)
     assert all(after <= 4 * before for before, after in pairwise(sizes))
@@ -218,26 +219,26 @@ def test_a_plan_that_fits_stays_the_very_same() -> None:
     governor = device.governor()
     plan = grown(device, governor)
     device.now_s += 1
-    assert governor.steer(CARD, plan, done_px=0, band_start=True) is plan
+    assert governor.steer(CARD, plan, done_px=0) is plan
 
 
 def test_less_free_memory_means_a_smaller_plan_at_once_and_more_a_larger_one_after_a_while() -> None:
     device = Device(20 * GIB)
     governor = device.governor()
     plan = grown(device, governor)
+    before = device.releases
     device.free_bytes, device.now_s = TIGHT_BYTES, device.now_s + 1
-    tight = governor.steer(CARD, plan, done_px=0, band_start=False)
+    tight = governor.steer(CARD, plan, done_px=0)
     assert tight.need_bytes <= tight.budget_bytes < TIGHT_BYTES
-    assert device.releases == 1
+    assert device.releases == before + 1
     device.free_bytes, device.now_s = 20 * GIB, device.now_s + 1
-    assert governor.steer(CARD, tight, done_px=0, band_start=True) is tight, "not before batches went well"
+    assert governor.steer(CARD, tight, done_px=0) is tight, "not before batches went well"
     made(governor, tight, 8)
     device.now_s += 0.1
-    assert governor.steer(CARD, tight, done_px=0, band_start=True) is tight, "not so soon after it was tight"
+    assert governor.steer(CARD, tight, done_px=0) is tight, "not so soon after it was tight"
     device.now_s += GROW_AFTER_S
-    assert governor.steer(CARD, tight, done_px=0, band_start=False) is tight, "not in the middle of a band"
     device.now_s += 0.1
-    assert governor.steer(CARD, tight, done_px=0, band_start=True).batch_px > tight.batch_px
+    assert governor.steer(CARD, tight, done_px=0).batch_px > tight.batch_px
 
 
 def test_it_does_not_grow_for_the_last_rows() -> None:
@@ -247,20 +248,21 @@ def test_it_does_not_grow_for_the_last_rows() -> None:
     device.free_bytes = 20 * GIB
     device.now_s += 10
     last_px = plan.tiles.row(plan.tiles.rows - 1)[0].owned.y0
-    assert governor.steer(CARD, plan, done_px=last_px, band_start=True) is plan
+    assert governor.steer(CARD, plan, done_px=last_px) is plan
     device.now_s += 1
-    assert governor.steer(CARD, plan, done_px=0, band_start=True) is not plan
+    assert governor.steer(CARD, plan, done_px=0) is not plan
 
 
 def test_the_cache_is_given_back_before_a_plan_shrinks() -> None:
     device = Device(20 * GIB)
     governor = device.governor()
     plan = grown(device, governor)
+    before = device.releases
     # Others took everything but what this process has cached, and of that fragmentation is discounted.
     device.held = AllocatorFigures(plan.need_bytes + 780 * 2**20, 0)
     device.free_bytes, device.now_s = 0, device.now_s + 1
-    assert governor.steer(CARD, plan, done_px=0, band_start=False) is plan
-    assert device.releases == 1
+    assert governor.steer(CARD, plan, done_px=0) is plan
+    assert device.releases == before + 1
 
 
 def test_a_retry_of_the_allocator_is_a_warning() -> None:
@@ -269,10 +271,10 @@ def test_a_retry_of_the_allocator_is_a_warning() -> None:
     plan = grown(device, governor)
     device.held = replace(device.held, retries=1)
     device.now_s += 1
-    smaller = governor.steer(CARD, plan, done_px=0, band_start=False)
+    smaller = governor.steer(CARD, plan, done_px=0)
     assert smaller.batch_px < plan.batch_px
     device.now_s += 1
-    assert governor.steer(CARD, smaller, done_px=0, band_start=False) is smaller, "the same retry warns once"
+    assert governor.steer(CARD, smaller, done_px=0) is smaller, "the same retry warns once"
 
 
 def test_where_nothing_fits_it_says_so_and_goes_on_when_it_does() -> None:
@@ -281,10 +283,10 @@ def test_where_nothing_fits_it_says_so_and_goes_on_when_it_does() -> None:
     plan = grown(device, governor)
     device.free_bytes, device.now_s = 0, device.now_s + 1
     with pytest.raises(TwofoldError) as caught:
-        governor.steer(CARD, plan, done_px=0, band_start=False)
+        governor.steer(CARD, plan, done_px=0)
     assert caught.value.code is Code.LOW_MEMORY
     device.free_bytes, device.now_s = 20 * GIB, device.now_s + 0.1
-    assert governor.steer(CARD, plan, done_px=0, band_start=False) is plan
+    assert governor.steer(CARD, plan, done_px=0) is plan
 
 
 def test_the_allocator_is_stopped_before_others_share() -> None:
@@ -294,12 +296,12 @@ def test_the_allocator_is_stopped_before_others_share() -> None:
 
 
 def test_a_peak_above_the_belief_makes_the_plan_smaller() -> None:
-    device = Device(GIB)
+    device = Device(1000 << 20)
     governor = device.governor()
     plan = grown(device, governor)
     made(governor, plan, k=2 * 800)
     device.now_s += 1
-    smaller = governor.steer(CARD, plan, done_px=0, band_start=True)
+    smaller = governor.steer(CARD, plan, done_px=0)
     assert smaller.batch_px < plan.batch_px
     assert smaller.figures["margin"] > 0.5
 
@@ -309,25 +311,25 @@ def test_the_smallest_plan_can_be_asked_for() -> None:
     governor = device.governor()
     plan = grown(device, governor)
     governor.smallest, device.now_s = True, device.now_s + 1
-    smallest = governor.steer(CARD, plan, done_px=0, band_start=True)
+    smallest = governor.steer(CARD, plan, done_px=0)
     assert smallest.batch_px <= 128 * 128
     governor.smallest, device.now_s = False, device.now_s + 10
-    assert governor.steer(CARD, smallest, done_px=0, band_start=True).batch_px > smallest.batch_px
+    assert governor.steer(CARD, smallest, done_px=0).batch_px > smallest.batch_px
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 20 * GIB), st.floats(0.01, 3.0), st.booleans()), min_size=1, max_size=40),
+    st.lists(st.tuples(st.integers(0, 20 * GIB), st.floats(0.01, 3.0)), min_size=1, max_size=40),
     st.floats(100, 20_000),
 )
-def test_whatever_memory_does_the_plan_in_force_fits(looks: list[tuple[int, float, bool]], k: float) -> None:
+def test_whatever_memory_does_the_plan_in_force_fits(looks: list[tuple[int, float]], k: float) -> None:
     """And it changes no oftener than every other look, but for what grows while a network is measured."""
     device = Device(20 * GIB)
     governor = device.governor()
     plan = governor.plan(CARD, PHOTO)
-    for free_bytes, later_s, band_start in looks:
+    for free_bytes, later_s in looks:
         device.free_bytes, device.now_s = free_bytes, device.now_s + READ_EVERY_S + later_s
         try:
-            plan = governor.steer(CARD, plan, done_px=0, band_start=band_start)
+            plan = governor.steer(CARD, plan, done_px=0)
         except TwofoldError as error:
             if error.code is not Code.LOW_MEMORY:
                 raise
@@ -346,7 +348,7 @@ def test_plans_grow_no_oftener_than_memory_was_tight_for_long_enough() -> None:
     for look in range(600):
         device.now_s += 0.1
         device.free_bytes = TIGHT_BYTES if look % 2 else 20 * GIB
-        steered = governor.steer(CARD, plan, done_px=0, band_start=True)
+        steered = governor.steer(CARD, plan, done_px=0)
         changes += steered is not plan
         plan = steered
         made(governor, plan)
@@ -363,7 +365,7 @@ def test_what_was_learnt_is_carried_over_and_confirmed(tmp_path: Path) -> None:
     again = device.governor(costs=CostStore(f"{tmp_path}/costs/GPU-1.json", "driver 1"))
     plan = again.plan(CARD, PHOTO)
     assert plan.figures["cost_origin"] == "calibrated"
-    assert again.steer(CARD, plan, done_px=0, band_start=True) is plan, "nothing has to be tried out again"
+    assert again.steer(CARD, plan, done_px=0) is plan, "nothing has to be tried out again"
     assert before.batch_px <= plan.batch_px <= 4 * before.batch_px
     made(again, plan, k=1600)  # a new driver's algorithm: what was carried over is dropped
     assert again.cost(CARD).bytes_per_px == pytest.approx(1600)

@@ -40,7 +40,7 @@ class PatientGovernor:
     def plan(self, card: NetworkCard, source: Size) -> PassPlan:
         return make_plan(card, source, max(source))
 
-    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int, band_start: bool) -> PassPlan:
+    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int) -> PassPlan:
         return plan
 
     def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, islice
 
+from twofold.core.geometry import Rect
 from twofold.core.pass_plan import PassPlan
 from twofold.core.tiles import Tile
 
@@ -14,8 +15,9 @@ PlacedTile = tuple[int, Tile]  # and the index of its band
 class Batches:
     """The tiles of one pass, batch by batch, top to bottom; each owned pixel is in exactly one completed batch.
 
-    `done_px` source rows stand whole in the result. Bands of a later plan that reach above them are run whole, but own
-    only what lies below.
+    `done_px` source rows stand whole in the result. Below them, rows of bands that other plans began stand up to some
+    column, further down never further right: `_stairs` are (end row, end column). Tiles of a later plan that reach
+    into what stands are run whole, but write only what is `missing`; those that lie in it are left out.
     """
 
     def __init__(self, plan: PassPlan, first_row: int = 0) -> None:
@@ -24,17 +26,13 @@ class Batches:
         self.done_px = plan.tiles.row(first_row - 1)[0].owned.y1 if first_row else 0
         self._pending = self._tiles_below()
         self._taken: tuple[PlacedTile, ...] = ()
-        self._begun = False  # a tile of the band in work stands already
+        self._begun: Rect | None = None  # the last tile that stands of the band in work
+        self._stairs: tuple[tuple[int, int], ...] = ()
 
     @property
     def done(self) -> bool:
         """True where all rows stand."""
         return self.done_px >= self.plan.tiles.whole.height
-
-    @property
-    def band_start(self) -> bool:
-        """True where other tiles would cost nothing: none of the band in work was made yet."""
-        return not self._begun
 
     def take(self) -> tuple[PlacedTile, ...]:
         """The next batch by the plan in force; none where the pass is done. To be completed, or to be changed."""
@@ -45,9 +43,10 @@ class Batches:
         """The batch that was taken stands in the result; the bands that are whole by it."""
         whole = []
         for index, tile in self._taken:
-            self._begun = tile.owned.x1 < self.plan.tiles.whole.width
-            if not self._begun:
-                self.done_px = tile.owned.y1
+            self._begun = tile.owned
+            if tile.owned.x1 == self.plan.tiles.whole.width:
+                self._begun, self.done_px = None, tile.owned.y1
+                self._stairs = tuple(step for step in self._stairs if step[0] > self.done_px)
                 whole.append(index)
         self._taken = ()
         return tuple(whole)
@@ -55,15 +54,38 @@ class Batches:
     def change(self, plan: PassPlan) -> None:
         """Go on by another plan. A batch that was taken and not completed comes again.
 
-        With the same tiles nothing is done twice; with others the band in work begins anew.
+        What stands of the band in work goes on standing; with other tiles a few pixels at its edges are computed twice.
         """
         same_tiles = plan.tiles == self.plan.tiles
         self.plan = plan
         if same_tiles:
             self._pending = chain(self._taken, self._pending)
         else:
-            self._pending, self._begun = self._tiles_below(), False
+            self._stairs, self._begun = self._steps(), None
+            self._pending = self._tiles_below()
         self._taken = ()
+
+    def missing(self, tile: Tile) -> tuple[Rect, ...]:
+        """What the tile owns and does not stand yet, top to bottom; asked before its batch is completed."""
+        parts, top_px = [], max(tile.owned.y0, self.done_px)
+        for end_px, column_px in (*self._stairs, (tile.owned.y1, 0)):
+            bottom_px = min(end_px, tile.owned.y1)
+            if bottom_px > top_px:
+                left_px = max(tile.owned.x0, column_px)
+                if left_px < tile.owned.x1:
+                    parts.append(Rect(left_px, top_px, tile.owned.x1, bottom_px))
+                top_px = bottom_px
+        return tuple(parts)
+
+    def _steps(self) -> tuple[tuple[int, int], ...]:
+        """The stairs with what stands of the band in work."""
+        if self._begun is None:
+            return self._stairs
+        end_px, column_px = self._begun.y1, self._begun.x1
+        higher = [step for step in self._stairs if step[0] < end_px and step[1] > column_px]
+        lower = [step for step in self._stairs if step[0] > end_px]
+        within = [step[1] for step in self._stairs if step[0] >= end_px][:1]
+        return (*higher, (end_px, max([column_px, *within])), *lower)
 
     def _tiles_below(self) -> Iterator[PlacedTile]:
         """The tiles of all bands that own a row from `done_px` on, row-major."""
@@ -71,4 +93,4 @@ class Batches:
         for index in range(tiles.rows):
             band = tiles.row(index)
             if band[0].owned.y1 > done_px:
-                yield from ((index, tile) for tile in band)
+                yield from ((index, tile) for tile in band if self.missing(tile))

@@ -17,6 +17,8 @@ MIN_SPREAD = 2.0
 MAX_SURPRISES = 256
 SMALLEST_MARGIN = 0.08
 LARGEST_MARGIN = 1.0
+LARGEST_LESSON = 0.3
+"""What was measured is not doubted by more than this for one refusal: somebody may have come and gone again."""
 SURPRISE_ALLOWANCE = 1.1
 """The margin is this much more than the worst surprise of late: the next one may be a little worse."""
 
@@ -91,7 +93,7 @@ class Experience:
 
     def out_of_memory(self, batch_px: int, budget_bytes: int) -> Experience:
         """With a batch that did not fit a budget which it was believed to fit: it needed more than that."""
-        excess = self._excess(batch_px, budget_bytes) if self.peaks else 0.0
+        excess = min(self._excess(batch_px, budget_bytes), LARGEST_LESSON) if self.peaks else 0.0
         return replace(self._surprised(max(excess, self.margin)), good=0, carried=False)
 
     def tight(self) -> Experience:

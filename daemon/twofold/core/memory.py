@@ -61,6 +61,12 @@ class Budget:
     capped_by: Literal["free", "use_at_most"]
 
     @property
+    def hoards(self) -> bool:
+        """True where others lack of their share what the allocator keeps and does not use."""
+        reading = self.reading
+        return reading.free_bytes < self.keep_free_bytes and reading.reserved_bytes > reading.allocated_bytes
+
+    @property
     def reserve_at_most_bytes(self) -> int:
         """Where the allocator has to be stopped, so that keep_free stays free whatever a batch turns out to need.
 

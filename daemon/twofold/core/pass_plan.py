@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from twofold.core.card import NetworkCard
@@ -14,10 +15,18 @@ from twofold.core.memory import Budget, DeviceKind, DType
 from twofold.core.quantity import about_bytes
 from twofold.core.tiles import TilePlan, plan_tiles
 
-TILE_LADDER_PX = (96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536)
-# On a CPU, layers of larger tiles outgrow what malloc keeps, and half as much time again goes into zeroing fresh pages
-# (measured: 608 px a third slower than 384 px, halo counted).
-LARGEST_TILE_PX: dict[DeviceKind, int] = {"cuda": 1536, "cpu": 384}
+# fmt: off
+TILE_LADDER_PX: dict[DeviceKind, tuple[int, ...]] = {
+    # In steps of a tenth or so: what a tile is smaller than what would fit, its halo costs.
+    "cuda": (
+        96, 112, 128, 144, 160, 176, 192, 224, 256, 288, 320, 352, 384, 416, 448, 512, 576, 640, 704, 768, 832, 896,
+        1024, 1152, 1280, 1408, 1536, 1792, 2048, 2560, 3072, 4096,
+    ),
+    # Layers of larger tiles outgrow what malloc keeps, and half as much time again goes into zeroing fresh pages
+    # (measured: 608 px a third slower than 384 px, halo counted).
+    "cpu": (96, 128, 160, 192, 256, 320, 384),
+}
+# fmt: on
 BATCHES: dict[DeviceKind, tuple[int, ...]] = {"cuda": (1, 2, 4, 8, 16), "cpu": (1,)}  # batching gains nothing on a CPU
 MAX_ELEMENTS = 2**31 - 1  # of one tensor: kernels index with 32 bits
 GOOD_ENOUGH_PERCENT = 95  # of the best speed; among such plans the smallest is taken
@@ -194,7 +203,18 @@ class _Candidate:
 
 def _candidates(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKind) -> Iterator[_Candidate]:
     """Every tile of the ladder with every batch that this picture can fill; at least one."""
-    seen: set[Size] = set()
+    for tiles, count in _cuts(card, source, kind):
+        for batch in BATCHES[kind]:
+            if batch <= count:
+                need_bytes = cost.need_bytes(tiles.tile.pixels, batch)
+                batch_s = cost.seconds(tiles.tile.pixels, batch)
+                yield _Candidate(tiles, batch, need_bytes, _seconds(cost, tiles.tile.pixels, count, batch), batch_s)
+
+
+@lru_cache(maxsize=32)  # the passes that are at work; a plan is chosen before every batch
+def _cuts(card: NetworkCard, source: Size, kind: DeviceKind) -> tuple[tuple[TilePlan, int], ...]:
+    """The ways to cut the picture, and how many tiles each makes."""
+    cuts: dict[Size, TilePlan] = {}
     for tile_px in tile_ladder_px(card, kind):
         tiles = plan_tiles(
             source,
@@ -204,14 +224,8 @@ def _candidates(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKi
             scale=card.scale,
             minimum_px=card.minimum_px,
         )
-        if tiles.tile in seen:
-            continue
-        seen.add(tiles.tile)
-        for batch in BATCHES[kind]:
-            if batch <= tiles.count:
-                need_bytes = cost.need_bytes(tiles.tile.pixels, batch)
-                batch_s = cost.seconds(tiles.tile.pixels, batch)
-                yield _Candidate(tiles, batch, need_bytes, pass_seconds(cost, tiles, batch), batch_s)
+        cuts.setdefault(tiles.tile, tiles)
+    return tuple((tiles, tiles.count) for tiles in cuts.values())
 
 
 def tile_ladder_px(card: NetworkCard, kind: DeviceKind) -> list[int]:
@@ -221,7 +235,7 @@ def tile_ladder_px(card: NetworkCard, kind: DeviceKind) -> list[int]:
     """
     halves_px = 2 * _round_up(2 * card.halo_px, card.alignment)
     smallest_px = max(halves_px, _round_up(card.minimum_px, card.alignment))
-    steps = {_round_up(side_px, card.alignment) for side_px in TILE_LADDER_PX if side_px <= LARGEST_TILE_PX[kind]}
+    steps = {_round_up(side_px, card.alignment) for side_px in TILE_LADDER_PX[kind]}
     return sorted(step for step in steps if step >= smallest_px) or [smallest_px]
 
 
@@ -231,9 +245,13 @@ def _round_up(value: int, multiple: int) -> int:
 
 def pass_seconds(cost: CostModel, tiles: TilePlan, batch: int) -> float:
     """All batches of one pass; the last one may be smaller."""
-    full, rest = divmod(tiles.count, batch)
-    seconds = full * cost.seconds(tiles.tile.pixels, batch)
-    return seconds + cost.seconds(tiles.tile.pixels, rest) if rest else seconds
+    return _seconds(cost, tiles.tile.pixels, tiles.count, batch)
+
+
+def _seconds(cost: CostModel, tile_px: int, count: int, batch: int) -> float:
+    full, rest = divmod(count, batch)
+    seconds = full * cost.seconds(tile_px, batch)
+    return seconds + cost.seconds(tile_px, rest) if rest else seconds
 
 
 def _elements_per_px(card: NetworkCard) -> float:

@@ -43,11 +43,11 @@ class Governor(Protocol):
     def plan(self, card: NetworkCard, source: Size) -> PassPlan:
         """A plan for one pass from a fresh reading. Raises TwofoldError(LOW_MEMORY)."""
 
-    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int, band_start: bool) -> PassPlan:
+    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int) -> PassPlan:
         """Before every batch: the very same plan where it stands, else the one to go on by.
 
         Smaller at once where memory got short. Larger only after good batches, for a real gain over what is left below
-        `done_px` source rows, and with other tiles only at a `band_start`.
+        `done_px` source rows.
         Raises TwofoldError(LOW_MEMORY) where not even the smallest tile fits now.
         """
 

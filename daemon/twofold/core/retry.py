@@ -81,7 +81,9 @@ def decide(reason: Reason, attempts: int, *, jitter: float, retryable: bool | No
     if not (code.retryable if retryable is None else retryable):
         return Outcome(State.FAILED, reason)
     if code in UNLIMITED:
-        return Outcome(State.WAITING if code in WAITING else State.RETRYING, reason, backoff_s(attempts, jitter))
+        # A neighbour's pauses are short: who looks for one every half an hour never sees it.
+        asked = 1 if code is Code.LOW_MEMORY else attempts
+        return Outcome(State.WAITING if code in WAITING else State.RETRYING, reason, backoff_s(asked, jitter))
     if attempts < MAX_ATTEMPTS:
         return Outcome(State.RETRYING, reason, backoff_s(attempts, jitter))
     text = f"{code}, {attempts} times in a row: {reason.text}"

@@ -72,6 +72,7 @@ class DeviceGovernor:
         self._learnt: dict[Network, Experience] = {}
         self._kept: dict[Network, tuple[float, int]] = {}  # when it was written, and the largest batch by then
         self._steered: tuple[PassPlan, float] | None = None
+        self._read: Budget | None = None  # what the batch that runs was allowed
         self._tight_at_s = float("-inf")
         self._retries = 0
 
@@ -79,22 +80,27 @@ class DeviceGovernor:
         """See core.protocols.Governor.plan."""
         return self._choose(card, source, self._budget(), ceiling_px=None)
 
-    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int, band_start: bool) -> PassPlan:
+    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int) -> PassPlan:
         """See core.protocols.Governor.steer. A network that was never measured begins with small batches."""
         now_s = self._clock()
         if self._steered is not None and self._steered[0] is plan and now_s - self._steered[1] < READ_EVERY_S:
             return plan
-        chosen = self._steer(card, plan, done_px, band_start=band_start)
+        chosen = self._steer(card, plan, done_px)
         self._steered = chosen, now_s
         return chosen
 
     def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:
         """See core.protocols.Governor.replan: half the batch, and where it is one, the next smaller tile."""
         key, below_px = self._key(card), _below(plan)
-        budget = self._budget()
-        self._remember(key, budget, below_px)
-        self._learnt[key] = self._experience(card).out_of_memory(plan.batch_px, plan.budget_bytes)
-        self._tight_at_s = self._clock()
+        before, budget = self._read, self._budget()
+        need_bytes = self.cost(card).need_bytes(plan.tiles.tile.pixels, plan.batch)
+        if before is None or need_bytes <= budget.bytes:
+            # Else others took the memory while the batch ran: that says nothing about what it costs.
+            self._remember(key, budget, below_px)
+            asked_bytes = budget.bytes if before is None else min(before.bytes, budget.bytes)
+            self._learnt[key] = self._experience(card).out_of_memory(plan.batch_px, asked_bytes)
+        self._tight(key)
+        self._retried()  # the flush before this refusal is no second warning
         smaller = self._choose(card, plan.tiles.source, budget, ceiling_px=below_px)
         return replace(smaller, oom_steps=plan.oom_steps + 1)
 
@@ -118,28 +124,30 @@ class DeviceGovernor:
         share_px = known.prior.overhead_s * known.prior.px_per_s
         return replace(known.cost, overhead_s=share_px / known.cost.px_per_s)
 
-    def _steer(self, card: NetworkCard, plan: PassPlan, done_px: int, *, band_start: bool) -> PassPlan:
+    def _steer(self, card: NetworkCard, plan: PassPlan, done_px: int) -> PassPlan:
         key, cost = self._key(card), self.cost(card)
         budget, source = self._budget(), plan.tiles.source
         need_bytes = cost.need_bytes(plan.tiles.tile.pixels, plan.batch)
         if self._retried():
             self._remember(key, budget, _below(plan))
             self._tight(key)
-        elif need_bytes > budget.bytes:
+        elif need_bytes > budget.bytes or budget.hoards:
             self._allocator.release()
             budget = self._budget()
             if need_bytes > budget.bytes:
                 self._tight(key)
-        ceiling_px = self._provable_px(card)
-        better = self._choose(card, source, budget, ceiling_px=ceiling_px)
-        if need_bytes > budget.bytes or plan.batch_px > (better.figures["ceiling_px"] or plan.batch_px):
+        ceiling_px = self._ceiling_px(card, budget, self._provable_px(card))
+        stands = need_bytes <= budget.bytes and (ceiling_px is None or plan.batch_px <= ceiling_px)
+        if stands and not self.smallest and not self._may_grow(key):
+            return plan
+        better = self._choose(card, source, budget, ceiling_px)
+        if not stands:
             return replace(better, oom_steps=plan.oom_steps)
         if self.smallest:
-            return better if better.need_bytes < need_bytes and band_start else plan
-        if not (band_start or better.tiles == plan.tiles) or not self._may_grow(key):
-            return plan
+            return better if better.need_bytes < need_bytes else plan
         roomy = better.need_bytes * 100 <= budget.bytes * GROW_WITHIN_PERCENT
         if roomy and better.batch_px > plan.batch_px and worth_changing(plan, better, cost, done_px):
+            self._allocator.release()  # blocks of another shape would stand in the way of the new ones
             return replace(better, oom_steps=plan.oom_steps)
         return plan
 
@@ -149,13 +157,11 @@ class DeviceGovernor:
         reading = replace(
             self._probe.read(), reserved_bytes=figures.reserved_bytes, allocated_bytes=figures.allocated_bytes
         )
-        budget = plan_budget(reading, self._policy, self._kind)
-        self._allocator.limit(budget.reserve_at_most_bytes)
-        return budget
+        self._read = plan_budget(reading, self._policy, self._kind)
+        self._allocator.limit(self._read.reserve_at_most_bytes)
+        return self._read
 
     def _choose(self, card: NetworkCard, source: Size, budget: Budget, ceiling_px: int | None) -> PassPlan:
-        bucket = _bucket(budget.bytes)
-        known = [one.batch_px for one in self._standing(self._key(card)) if bucket <= one.bucket]
         plan = choose_plan(
             card,
             source,
@@ -163,10 +169,16 @@ class DeviceGovernor:
             budget,
             kind=self._kind,
             dtype=self._key(card)[1],
-            ceiling_px=min([*known, *([] if ceiling_px is None else [ceiling_px])], default=None),
+            ceiling_px=self._ceiling_px(card, budget, ceiling_px),
             smallest=self.smallest,
         )
         return replace(plan, device=self._device)
+
+    def _ceiling_px(self, card: NetworkCard, budget: Budget, *others: int | None) -> int | None:
+        """The least of what ran out of memory under such a budget, and of `others`."""
+        bucket = _bucket(budget.bytes)
+        known = [one.batch_px for one in self._standing(self._key(card)) if bucket <= one.bucket]
+        return min([*known, *(px for px in others if px is not None)], default=None)
 
     def _provable_px(self, card: NetworkCard) -> int | None:
         """How large a batch may be tried; the CPU's costs were measured when this was written."""

@@ -15,10 +15,9 @@ from twofold.core.errors import OutOfDeviceMemory, TwofoldError
 from twofold.core.geometry import Rect
 from twofold.core.pass_plan import PassPlan
 from twofold.core.protocols import Governor
-from twofold.core.tiles import Tile
 from twofold.raster import Samples, Upscaler
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 """How long a pass waits for memory that others took; then it gives up, which frees all of this process's own."""
 LOOK_AGAIN_S = 0.1
 
@@ -65,7 +64,7 @@ def run_pass(
     batches = Batches(plan, first_row)
     while not batches.done:
         _steer(batches, upscaler, governor, watch)
-        done_px, plan = batches.done_px, batches.plan
+        plan = batches.plan
         batch = batches.take()
         started_s = watch.clock()
         try:
@@ -85,7 +84,8 @@ def run_pass(
             peak_bytes=upscaler.peak_bytes,
         )
         for (_, tile), pixels in zip(batch, enlarged, strict=True):
-            _write(result, tile, pixels, plan.tiles.scale, done_px)
+            for part in batches.missing(tile):
+                _write(result, part.times(plan.tiles.scale), tile.window.times(plan.tiles.scale), pixels)
         for index in batches.completed():
             watch.on_row(index, plan)
     return batches.plan
@@ -97,7 +97,7 @@ def _steer(batches: Batches, upscaler: Upscaler, governor: Governor, watch: Watc
     while True:
         watch.stop()
         try:
-            plan = governor.steer(upscaler.card, batches.plan, done_px=batches.done_px, band_start=batches.band_start)
+            plan = governor.steer(upscaler.card, batches.plan, done_px=batches.done_px)
         except TwofoldError as error:
             if error.code is not Code.LOW_MEMORY:
                 raise
@@ -135,9 +135,8 @@ def _padded(start_px: int, end_px: int, side_px: int) -> NDArray[np.intp]:
     return np.where(at < side_px, at, np.maximum(2 * (side_px - 1) - at, 0))
 
 
-def _write(result: Samples, tile: Tile, pixels: Samples, scale: int, done_px: int) -> None:
-    """Put the owned part of `pixels` (the enlarged window) in its place, but for padding and rows above `done_px`."""
-    left, top = tile.window.x0 * scale, tile.window.y0 * scale
-    x0, y0 = tile.owned.x0 * scale, max(tile.owned.y0, done_px) * scale
-    x1, y1 = min(tile.owned.x1 * scale, result.shape[1]), min(tile.owned.y1 * scale, result.shape[0])
-    result[y0:y1, x0:x1] = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
+def _write(result: Samples, part: Rect, window: Rect, pixels: Samples) -> None:
+    """Put `part` of `pixels` (the enlarged `window`) in its place, but for padding."""
+    x1, y1 = min(part.x1, result.shape[1]), min(part.y1, result.shape[0])
+    within = pixels[part.y0 - window.y0 : y1 - window.y0, part.x0 - window.x0 : x1 - window.x0]
+    result[part.y0 : y1, part.x0 : x1] = within

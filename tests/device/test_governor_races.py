@@ -1,0 +1,42 @@
+"""What the governor makes of memory that others take while a batch runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.device.test_governor import CARD, GIB, PHOTO, Device, grown
+from twofold.core.memory import AllocatorFigures
+
+
+def test_what_others_took_meanwhile_says_nothing_of_the_cost() -> None:
+    device = Device(20 * GIB)
+    governor = device.governor()
+    plan = grown(device, governor)
+    before = governor.cost(CARD)
+    device.free_bytes = GIB
+    smaller = governor.replan(CARD, plan)
+    assert smaller.batch_px < plan.batch_px
+    assert governor.cost(CARD) == before
+    device.free_bytes = 20 * GIB
+    assert governor.plan(CARD, PHOTO).batch_px >= plan.batch_px, "no ceiling either"
+
+
+def test_the_flush_before_a_refusal_is_no_second_warning() -> None:
+    device = Device(20 * GIB)
+    governor = device.governor()
+    plan = grown(device, governor)
+    device.held = replace(device.held, retries=1)
+    smaller = governor.replan(CARD, plan)
+    device.now_s += 1
+    assert governor.steer(CARD, smaller, done_px=0) is smaller
+
+
+def test_blocks_that_hold_nothing_go_back_where_others_lack_their_share() -> None:
+    device = Device(20 * GIB)
+    governor = device.governor()
+    plan = grown(device, governor)
+    device.free_bytes, device.now_s = 100 << 20, device.now_s + 1
+    device.held = AllocatorFigures(reserved_bytes=10 * GIB)
+    before = device.releases
+    assert governor.steer(CARD, plan, done_px=0) is plan
+    assert (device.releases, device.held.reserved_bytes) == (before + 1, 0)
