@@ -58,6 +58,7 @@ docs: $(VENV)/test.stamp
 	$(BIN)/python -m twofold.telemetry.codes > docs/codes.md
 	$(BIN)/python -m twofold.telemetry.events > docs/events.md
 	$(BIN)/python -m twofold.telemetry.metrics > docs/metrics.md
+	$(BIN)/python -m tests.imaging.matrix > docs/formats.md
 	$(BIN)/python -m twofold.telemetry.faults > docs/faults.md
 	$(BIN)/twofold config init > config.example.yaml
 

@@ -59,7 +59,7 @@ def test_a_good_machine_and_configuration(tmp_path: Path) -> None:
     assert checks["network.identity@1"]["facts"]["used"] is True
     assert checks["outbox.photos"]["facts"]["trial"]["refused"] == []
     assert checks["devices"]["facts"]["chosen"] == ["cpu"]
-    assert checks["codecs"]["facts"] == {"jpeg": "", "png": "", "tiff": "", "webp": ""}
+    assert checks["codecs"]["facts"] == dict.fromkeys(("avif", "jpeg", "jxl", "png", "tiff", "webp"), "")
     # A card that NVML sees and torch does not; the configuration says devices: cpu.
     assert (checks["device.GPU-0"]["level"], checks["device.GPU-0"]["facts"]["torch"]) == ("warning", None)
     assert "torch does not see it" in checks["device.GPU-0"]["text"]

@@ -58,6 +58,8 @@ def test_every_key_of_the_design(machine: Surroundings) -> None:
         on_recipe_change: redo
         recipes:
           quad: {scale: 3/2, models: clean, before: [a, b], larger: copy, remainder: pass, save_as: {format: png}}
+          web: {scale: 2, save_as: {format: webp, lossless: false, subsampling: 420, effort: 9, match_source: true,
+            background: "#FFee00", on_too_large: tiff, convert: display-p3}}
           wall: {target: {megapixels: 33.2}, models: [a@1, b@2]}
         inboxes:
           photos:
@@ -100,6 +102,7 @@ def test_every_key_of_the_design(machine: Surroundings) -> None:
                 remainder="pass",
                 save_as=SaveAs("png", 95),
             ),
+            "web": Recipe("web", save_as=SaveAs("webp", 95, False, 420, 9, True, "#ffee00", "tiff", "display-p3")),
             "wall": Recipe("wall", scale=None, target=Target("megapixels", Fraction(332, 10)), models=("a@1", "b@2")),
         },
         inboxes={

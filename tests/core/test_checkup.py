@@ -219,6 +219,9 @@ def test_packages_and_extras() -> None:
     assert judge_packages(InstalledFacts("3.12", "python", "1")).level is Level.WARNING
     assert judge_extras(installed).level is Level.OK
     assert "heif not installed" in judge_extras(installed).text
+    lacking = judge_extras(installed, waiting=3)
+    assert lacking.level is Level.WARNING
+    assert "3 files wait" in lacking.text
 
 
 def test_another_user_s_permissions_mean_little() -> None:

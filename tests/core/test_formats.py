@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from twofold.core.formats import (
     EXTENSIONS,
     FORMATS,
     GREY_FORMATS,
-    LOSSLESS_FORMATS,
     WRITE_FORMATS,
+    Saving,
     check_output,
     output_depth,
     output_format,
@@ -27,8 +28,12 @@ from twofold.core.settings import Limits
 PHOTO = PictureHeader("jpeg", 1000, 800)
 
 
+def settled(header: PictureHeader, final: Size, limits: Limits | None = None, **wishes: Any) -> Saving:
+    return check_output(Chain(header.size, (), final), header, SaveAs(**wishes), limits or Limits())
+
+
 def check(header: PictureHeader, final: Size, save_as: str = "keep", limits: Limits | None = None):
-    return check_output(Chain(header.size, (), final), header, SaveAs(save_as), limits or Limits())
+    return settled(header, final, limits, format=save_as).format
 
 
 def refused(header: PictureHeader, final: Size, save_as: str = "keep", limits: Limits | None = None) -> TwofoldError:
@@ -44,8 +49,13 @@ def refused(header: PictureHeader, final: Size, save_as: str = "keep", limits: L
         ("png", "keep", "png"),
         ("webp", "keep", "webp"),
         ("tiff", "keep", "tiff"),
+        ("avif", "keep", "avif"),
+        ("jxl", "keep", "jxl"),
         ("bmp", "keep", "png"),
         ("gif", "keep", "png"),
+        ("heic", "keep", "jpeg"),
+        ("raw", "keep", "jpeg"),
+        ("heic", "avif", "avif"),
         ("jpeg", "png", "png"),
         ("png", "tiff", "tiff"),
     ],
@@ -54,12 +64,11 @@ def test_the_format_follows_content_or_recipe(content, save_as, expected):
     assert output_format(replace(PHOTO, format=content), SaveAs(save_as)).name == expected
 
 
-@pytest.mark.parametrize(("content", "save_as"), [("jpeg", "avif"), ("jpeg", "jxl"), ("avif", "keep"), ("psd", "keep")])
-def test_a_format_that_cannot_be_written_is_refused_by_name(content, save_as):
+def test_a_format_that_cannot_be_written_is_refused_by_name():
     with pytest.raises(TwofoldError) as caught:
-        output_format(replace(PHOTO, format=content), SaveAs(save_as))
+        output_format(replace(PHOTO, format="psd"), SaveAs("keep"))
     assert caught.value.code is Code.UNSUPPORTED_FORMAT
-    assert (content if save_as == "keep" else save_as) in str(caught.value)
+    assert "psd" in str(caught.value)
     assert "save_as.format" in caught.value.reason.hint
 
 
@@ -70,7 +79,7 @@ def test_no_extension_means_two_formats():
 
 
 @pytest.mark.parametrize(
-    ("depth", "target", "kept"), [(16, "jpeg", 8), (16, "png", 16), (16, "webp", 8), (8, "tiff", 8)]
+    ("depth", "target", "kept"), [(16, "jpeg", 8), (16, "png", 16), (16, "webp", 8), (8, "tiff", 8), (16, "avif", 16)]
 )
 def test_depth_is_kept_where_the_format_can(depth, target, kept):
     assert output_depth(replace(PHOTO, depth=depth), FORMATS[target]) == kept
@@ -108,8 +117,56 @@ def test_the_owners_limits_are_inclusive_and_named():
     assert (error.code, "limits.input_megapixels" in str(error)) == (Code.TOO_LARGE, True)
 
 
+@pytest.mark.parametrize(
+    ("on_too_large", "alpha", "expected"), [("png", False, "png"), ("tiff", False, "tiff"), ("png", True, "png")]
+)
+def test_a_result_that_is_too_large_may_be_written_in_another_format(on_too_large, alpha, expected):
+    header = replace(PHOTO, format="webp", alpha=alpha)
+    output = settled(header, Size(20000, 16), on_too_large=on_too_large)
+    assert (output.format.name, output.save_as.format, output.save_as.lossless) == (expected, expected, True)
+    assert settled(header, Size(2000, 16), on_too_large=on_too_large).format.name == "webp"
+
+
+@pytest.mark.parametrize("content", ["webp", "jxl"])
+def test_a_lossless_picture_stays_lossless_where_its_format_is_kept(content):
+    source, size = replace(PHOTO, format=content, lossless=True), Size(2000, 1600)
+    assert settled(source, size).save_as.lossless is True
+    assert settled(source, size, lossless=False).save_as.lossless is False
+    assert settled(replace(source, lossless=False), size).save_as.lossless is False
+    assert settled(replace(source, format="png"), size, format=content).save_as.lossless is False
+    assert settled(replace(source, format="png"), size, format=content, lossless=True).save_as.lossless is True
+
+
+def test_what_has_only_one_kind_of_compression_has_it_whatever_is_wished():
+    size = Size(2000, 1600)
+    assert settled(PHOTO, size, lossless=True).save_as.lossless is False
+    assert settled(PHOTO, size, format="png", lossless=False).save_as.lossless is True
+
+
+def test_a_background_is_for_transparency_that_has_to_go():
+    clear, size = replace(PHOTO, format="png", alpha=True), Size(2000, 1600)
+    assert settled(clear, size, format="jpeg", background="#ffffff").save_as.background == "#ffffff"
+    assert settled(clear, size, background="#ffffff").save_as.background is None
+    assert settled(PHOTO, size, background="#ffffff").save_as.background is None
+
+
+def test_tables_are_matched_from_jpeg_to_jpeg_only():
+    size = Size(2000, 1600)
+    assert settled(PHOTO, size, match_source=True).save_as.match_source
+    assert not settled(PHOTO, size, format="webp", match_source=True).save_as.match_source
+    assert not settled(replace(PHOTO, format="heic"), size, match_source=True).save_as.match_source
+
+
+def test_grey_of_a_profile_is_converted_where_its_format_has_no_grey():
+    grey, size = replace(PHOTO, channels=1, icc_bytes=300), Size(2000, 1600)
+    assert settled(grey, size, format="webp").save_as.convert == "srgb"
+    assert settled(grey, size).save_as.convert is None
+    assert settled(replace(grey, icc_bytes=0), size, format="webp").save_as.convert is None
+    assert settled(PHOTO, size, format="webp", convert="display-p3").save_as.convert == "display-p3"
+
+
 def test_what_the_formats_of_today_can_hold():
-    assert {"jpeg", "png", "webp", "tiff"} == WRITE_FORMATS
-    assert {"png", "webp", "tiff"} == ALPHA_FORMATS
-    assert {"jpeg", "png", "tiff"} == GREY_FORMATS
-    assert {"png", "tiff"} == DEEP_FORMATS == LOSSLESS_FORMATS
+    assert {"jpeg", "png", "webp", "tiff", "avif", "jxl"} == WRITE_FORMATS
+    assert {"png", "webp", "tiff", "avif", "jxl"} == ALPHA_FORMATS
+    assert {"jpeg", "png", "tiff", "jxl"} == GREY_FORMATS
+    assert {"png", "tiff", "avif", "jxl"} == DEEP_FORMATS

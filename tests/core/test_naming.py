@@ -17,6 +17,7 @@ from twofold.core.naming import (
     reservation_key,
     suffixed_names,
     temp_name,
+    wrong_extension,
 )
 
 # Any bytes a file system allows in one component.
@@ -121,3 +122,24 @@ def test_any_bytes_have_a_key(path):
 
 def test_bytes_that_are_no_text_stay_apart():
     assert reservation_key(b"\xff.jpg") != reservation_key(b"\xfe.jpg")
+
+
+@pytest.mark.parametrize(
+    ("source", "format_", "noted"),
+    [
+        (b"a/photo.jpg", "png", "it is called .jpg, and is png"),
+        (b"a/photo.JPG", "jpeg", ""),
+        (b"photo.jfif", "jpeg", ""),
+        (b"scan.2024", "png", ""),
+        (b"photo", "png", ""),
+        (b"IMG.HEIC", "heic", ""),
+        (b"IMG.heic", "jpeg", "it is called .heic, and is jpeg"),
+    ],
+)
+def test_a_name_that_says_something_else_is_noted(source: bytes, format_: str, noted: str) -> None:
+    assert wrong_extension(source, FORMATS[format_]) == noted
+
+
+@pytest.mark.parametrize("name", [b"IMG_1.HEIC", b"IMG_1.dng", b"IMG_1.CR3", b"IMG_1.avif"])
+def test_what_is_only_read_gets_the_extension_of_what_is_written(name: bytes) -> None:
+    assert output_name(name, FORMATS["jpeg"]) == b"IMG_1.jpg"

@@ -6,11 +6,14 @@ import io
 import os
 import struct
 import zlib
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageDraw
 
+from twofold.core.formats import FORMATS
+from twofold.core.recipe import Convert, SaveAs
 from twofold.imaging import decode, encode, verify
 from twofold.imaging.change import PLAIN_WISHES, Wishes
 from twofold.imaging.codec import Decoded
@@ -23,7 +26,30 @@ WIDTH, HEIGHT = 37, 23
 NO_WISHES = PLAIN_WISHES
 
 ICC_RGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-ICC_GREY = ICC_RGB[:16] + b"GRAY" + ICC_RGB[20:]  # enough of a grey profile to be carried
+
+
+def grey_profile() -> bytes:
+    """A whole ICC profile of grey with gamma 2.2: no library at hand makes one that libjxl takes."""
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"grey\0" + bytes(78),
+        b"wtpt": b"XYZ " + bytes(4) + struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D),
+        b"kTRC": b"curv" + bytes(4) + struct.pack(">IH", 1, 0x0233),
+        b"cprt": b"text" + bytes(4) + b"none\0",
+    }
+    table, bodies, at = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for name, body in tags.items():
+        padded = body + bytes(-len(body) % 4)
+        table += name + struct.pack(">II", at + len(bodies), len(body))
+        bodies += padded
+    head = bytearray(128)
+    head[4:24] = b"lcms" + bytes((2, 0x40, 0, 0)) + b"mntrGRAYXYZ "
+    head[36:40] = b"acsp"
+    head[68:80] = struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D)
+    head[:4] = struct.pack(">I", at + len(bodies))
+    return bytes(head) + table + bodies
+
+
+ICC_GREY = grey_profile()
 
 
 def gradient(channels: int, depth: int, *, width: int = WIDTH, height: int = HEIGHT) -> Samples:
@@ -53,16 +79,23 @@ def photo(channels: int = 3) -> Image.Image:
     return Image.fromarray(samples if channels > 1 else samples[:, :, 0])
 
 
-def decoded(data: bytes) -> Decoded:
+def decoded(data: bytes, *, convert: Convert | None = None, background: str | None = None) -> Decoded:
     """The whole picture, decoded in this process: the same operation as in a child, without its start-up."""
     header = inspect(data).header
     raster = SharedRaster.create(header.size, header.channels, header.depth)
     alpha = SharedRaster.create(header.size, 1, header.depth) if header.alpha else None
     source = memory_file(data)
     request = {"source": source, "header": header.to_json(), "raster": raster.to_json()}
-    result = decode.operate(request | {"alpha": None if alpha is None else alpha.to_json()})
+    wishes = {"convert": convert, "background": background}
+    result = decode.operate(request | wishes | {"alpha": None if alpha is None else alpha.to_json()})
     os.close(source)
-    return Decoded(raster, alpha, result["opaque"], Metadata.from_json(result["metadata"]))
+    kept = alpha if background is None else None
+    return Decoded(raster, kept, result["opaque"], Metadata.from_json(result["metadata"]))
+
+
+def wished(format_: str, **wishes: Any) -> SaveAs:
+    """Settled wishes for a format, as core.formats.check_output gives them."""
+    return replace(SaveAs(format_, lossless=bool(FORMATS[format_].lossless)), **wishes)  # type: ignore[arg-type]
 
 
 def encoded(
@@ -70,15 +103,14 @@ def encoded(
     raster: SharedRaster,
     alpha: SharedRaster | None,
     metadata: Metadata,
-    quality: int = 95,
     wishes: Wishes = NO_WISHES,
     room_fd: int | None = None,
+    **saving: Any,
 ) -> tuple[bytes, list[str]]:
     """The file and its warnings, encoded in this process."""
     result = memory_file(b"")
     request = {
-        "format": format_,
-        "quality": quality,
+        "save_as": asdict(wished(format_, **saving)),
         "wishes": wishes.to_json(),
         "result": result,
         "metadata": metadata.to_json(),
@@ -96,12 +128,14 @@ def verified(
     format_: str,
     raster: SharedRaster,
     alpha: SharedRaster | None,
-    quality: int = 95,
+    metadata: Metadata | None = None,
     room_fd: int | None = None,
+    **saving: Any,
 ) -> dict[str, Any]:
     """Verified in this process."""
     source = memory_file(data)
-    request = {"format": format_, "quality": quality, "source": source, "raster": raster.to_json(), "room": room_fd}
+    request = {"save_as": asdict(wished(format_, **saving)), "source": source, "raster": raster.to_json()}
+    request |= {"metadata": (metadata or Metadata()).to_json(), "room": room_fd}
     try:
         return verify.operate(request | {"alpha": None if alpha is None else alpha.to_json()})
     finally:

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from tests.imaging.pictures import gradient, memory_file, noise, photo, saved
+from tests.imaging.pictures import gradient, memory_file, noise, photo, saved, wished
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.imaging import child, codec, protocol
@@ -27,7 +28,7 @@ def large_png(fd: int) -> None:
     from twofold.core.recipe import SaveAs
 
     raster = SharedRaster.copy_of(noise(3, 16, width=6000, height=3000))
-    codec.encode(raster, None, codec.Metadata(), "png", SaveAs(), fd)
+    codec.encode(raster, None, codec.Metadata(), SaveAs("png"), fd)
     raster.close()
 
 
@@ -96,20 +97,18 @@ def test_more_memory_than_allowed_is_a_refusal(slow: int) -> None:
 @pytest.mark.parametrize("name", ["jpeg", "png", "tiff"])
 def test_the_whole_result_is_never_held_in_memory_where_there_is_scratch(name: str, tmp_path) -> None:
     """Written and read back with less memory than the pixels take; without scratch that is refused."""
-    from twofold.core.recipe import SaveAs
-
     picture = np.tile(gradient(3, 8, width=500, height=100), (80, 16, 1))
-    raster, save_as = SharedRaster.copy_of(picture), SaveAs(quality=50)
+    raster = SharedRaster.copy_of(picture)
     alpha = SharedRaster.copy_of(picture[:, :, :1]) if name == "tiff" else None
     less_bytes = codec.room_bytes(raster, alpha) * 15 // 16
     limits = protocol.ProcessLimits(address_bytes=2**33, data_bytes=less_bytes, cpu_s=60, file_bytes=2**29)
-    planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json(), "format": name}
-    request = planes | {"quality": save_as.quality, "limits": limits.to_json()}
+    planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
+    wishes = {"save_as": asdict(wished(name, quality=50)), "metadata": codec.Metadata().to_json()}
+    request = planes | wishes | {"limits": limits.to_json()}
     with (tmp_path / "room").open("w+b") as room, (tmp_path / "result").open("w+b") as result:
         room.truncate(codec.room_bytes(raster, alpha))
         files = (raster.fd, *([] if alpha is None else [alpha.fd]), room.fileno(), result.fileno())
-        asked_for = {"metadata": codec.Metadata().to_json(), "wishes": PLAIN_WISHES.to_json()}
-        encode = request | asked_for | {"operation": "encode", "result": result.fileno()}
+        encode = request | {"operation": "encode", "result": result.fileno(), "wishes": PLAIN_WISHES.to_json()}
         assert "ok" in asked(encode | {"room": room.fileno()}, *files)
         verify = request | {"operation": "verify", "source": result.fileno()}
         assert "ok" in asked(verify | {"room": room.fileno()}, *files)

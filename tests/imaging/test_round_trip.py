@@ -8,11 +8,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tests.imaging.pictures import ICC_GREY, ICC_RGB, contents, decoded, encoded, gradient, noise, verified
+from tests.imaging.pictures import ICC_GREY, ICC_RGB, contents, decoded, encoded, gradient, noise, verified, wished
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.formats import FORMATS
-from twofold.core.recipe import SaveAs
 from twofold.imaging import codec
 from twofold.imaging.codec import Limits
 from twofold.imaging.inspection import inspect
@@ -32,8 +31,8 @@ CASES = [
 def written(
     fd: int, name: str, raster: SharedRaster, alpha: SharedRaster | None, metadata: Metadata
 ) -> tuple[str, ...]:
-    warnings = codec.encode(raster, alpha, metadata, name, SaveAs(), fd)
-    codec.verify(fd, name, SaveAs(), raster, alpha)
+    warnings = codec.encode(raster, alpha, metadata, wished(name), fd)
+    codec.verify(fd, metadata, wished(name), raster, alpha)
     return warnings
 
 
@@ -52,7 +51,7 @@ def test_what_is_written_is_read_back(name: str, channels: int, depth: int, alph
     coverage = SharedRaster.copy_of(cover) if alpha else None
     icc = ICC_GREY if channels == 1 else ICC_RGB
     data, warnings = encoded(name, raster, coverage, Metadata(icc=icc, dpi=(300.0, 150.0)))
-    verified(data, name, raster, coverage)
+    verified(data, name, raster, coverage, Metadata(icc=icc))
 
     header = inspect(data).header
     assert header.size == raster.size
@@ -61,9 +60,10 @@ def test_what_is_written_is_read_back(name: str, channels: int, depth: int, alph
     assert header.alpha is alpha
     back = decoded(data)
     kept = FORMATS[name].grey or channels == 3
-    assert back.metadata.icc == (icc if kept else None)
+    if name != "jxl":  # lossy, it keeps common spaces by their names
+        assert back.metadata.icc == (icc if kept else None)
     assert bool(warnings) is not kept
-    if name != "webp":
+    if name not in ("webp", "avif", "jxl"):  # these have no place for it but EXIF
         assert back.metadata.dpi == pytest.approx((300.0, 150.0), abs=0.02)  # PNG counts pixels per metre
     if FORMATS[name].lossless:
         visible = np.broadcast_to(cover > 0, samples.shape) if alpha else slice(None)
@@ -71,11 +71,13 @@ def test_what_is_written_is_read_back(name: str, channels: int, depth: int, alph
     else:
         meant = samples.astype(float) / (2**depth - 1) * 255
         visible = np.broadcast_to(cover > 0, meant.shape)[:, :, :1] if alpha else np.ones((*meant.shape[:2], 1), bool)
-        assert np.abs(back.raster.array() - meant)[visible[:, :, 0]].mean() < 3
+        found = back.raster.array() / (2**header.depth - 1) * 255
+        assert np.abs(found - meant)[visible[:, :, 0]].mean() < 3
     if alpha:
         assert back.alpha is not None
         meant_alpha = cover if header.depth == depth else (cover.astype(np.uint32) * 255 + 32767) // 65535
-        assert np.array_equal(back.alpha.array(), meant_alpha)
+        off = 4 * 2 ** (header.depth - 8) if name == "avif" else 0  # it has a quality of its own for nothing
+        assert np.abs(back.alpha.array().astype(int) - meant_alpha).max() <= off
         assert not back.opaque
     back.close()
 
@@ -167,8 +169,8 @@ HARD = {
 @pytest.mark.parametrize("quality", [100, 95, 50, 1])
 def test_a_sound_result_of_a_hard_picture_is_not_refused(name: str, kind: str, quality: int) -> None:
     raster = SharedRaster.copy_of(HARD[kind])
-    data, _ = encoded(name, raster, None, Metadata(), quality)
-    assert verified(data, name, raster, None, quality)["difference"] <= allowed_differences(name, quality)[0]
+    data, _ = encoded(name, raster, None, Metadata(), quality=quality)
+    assert verified(data, name, raster, None, quality=quality)["difference"] <= allowed_differences(name, quality)[0]
 
 
 @pytest.mark.parametrize("name", WRITABLE)
@@ -215,9 +217,9 @@ raster = codec.SharedRaster.copy_of(noise(3, 8, width=300, height=300))
 fd = os.open({str(tmp_path / "result")!r}, os.O_RDWR | os.O_CREAT)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
-    codec.encode(raster, None, codec.Metadata(), {name!r}, SaveAs(), fd)
+    codec.encode(raster, None, codec.Metadata(), SaveAs({name!r}), fd)
 except TwofoldError as error:
     print(error.code, error.retryable)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stdout == "disk_full True\n", done.stderr

@@ -6,8 +6,11 @@ import os
 import sqlite3
 from pathlib import Path
 
+from tests.jobs.samples import BACKLOG, NOW, Standing, new_job
+from twofold.core.codes import Code
+from twofold.core.errors import Reason
 from twofold.jobs.database import prepare_database
-from twofold.jobs.health import examine
+from twofold.jobs.health import count_waiting, examine
 from twofold.jobs.migrations import SCHEMA_VERSION
 
 
@@ -40,3 +43,13 @@ def test_damage_is_found(tmp_path: Path) -> None:
     assert examine(str(path)).damage
     path.write_bytes(b"no database at all" * 99)
     assert examine(str(path)).damage
+
+
+def test_files_that_wait_for_something_are_counted(state: Standing) -> None:
+    job = new_job()
+    state.ledger.observe(job, NOW)
+    assert state.ledger.set_waiting(job.id, BACKLOG)
+    assert count_waiting(state.path, Code.MISSING_EXTRA) == 0
+    assert state.ledger.set_waiting(job.id, Reason(Code.MISSING_EXTRA, "HEIC pictures need the extra 'heic'"))
+    assert count_waiting(state.path, Code.MISSING_EXTRA) == 1
+    assert count_waiting(f"{state.path}-nowhere", Code.MISSING_EXTRA) == 0

@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.photos import photo
+from tests.imaging.pictures import wished
 from twofold.core.codes import Code
 from twofold.core.errors import Interrupted, TwofoldError
 from twofold.core.estimate import Estimate, estimate
-from twofold.core.formats import FORMATS
+from twofold.core.formats import FORMATS, Saving
 from twofold.core.geometry import Size
 from twofold.core.memory import AllocatorFigures, MemoryPolicy, MemoryReading
 from twofold.core.passes import plan_chain
 from twofold.core.protocols import Allocator
-from twofold.core.recipe import Recipe, SaveAs
+from twofold.core.recipe import Recipe
 from twofold.device.governor import DeviceGovernor
 from twofold.engine.factory import open_upscaler
 from twofold.imaging import codec
@@ -88,7 +89,7 @@ def work(folder: Path, kind: str, target: str, scale: Fraction) -> Work:
         header = codec.probe(file.fileno(), codec.Limits())
     chain = plan_chain(header.size, Recipe("r", scale, models=("identity",)), card_of)
     folder_ = str(folder / "scratch")
-    return Work("job", str(folder / "source"), header, chain, FORMATS[target], SaveAs(), folder_)
+    return Work("job", str(folder / "source"), header, chain, Saving(FORMATS[target], wished(target)), folder_)
 
 
 def made(folder: Path, one: Work, memory: Memory) -> tuple[bytes, set[str], int]:
@@ -149,7 +150,7 @@ def test_what_cannot_be_written_row_by_row_is_refused_before_any_work(tmp_path: 
 def spilled_bytes(one: Work) -> int:
     governor = tools(Memory(2**40)).governor
     plans = [governor.plan(card_of(step.model), step.source) for step in one.chain.passes]
-    return estimate(one.header, one.chain, plans, one.target, "scratch").picture_bytes
+    return estimate(one.header, one.chain, plans, one.saving.format, "scratch").picture_bytes
 
 
 def figures(picture_bytes: int) -> Estimate:

@@ -13,6 +13,7 @@ from twofold.config.schema import (
     MetricsSection,
     OriginalsSection,
     RecipeSection,
+    SaveAsSection,
     VramSection,
     YieldSection,
 )
@@ -111,9 +112,23 @@ def _recipe(name: str, section: RecipeSection) -> Recipe:
         models=tuple(section.models),
         before=tuple(section.before),
         after=tuple(section.after),
-        save_as=SaveAs(section.save_as.format, section.save_as.quality),
+        save_as=_save_as(section.save_as),
         strip=section.strip,
         dpi=section.dpi,
+    )
+
+
+def _save_as(section: SaveAsSection) -> SaveAs:
+    return SaveAs(
+        format=section.format,
+        quality=section.quality,
+        lossless=section.lossless,
+        subsampling=section.subsampling,
+        effort=section.effort,
+        match_source=section.match_source,
+        background=section.background,
+        on_too_large=section.on_too_large,
+        convert=None if section.convert == "none" else section.convert,
     )
 
 

@@ -14,8 +14,11 @@ from twofold.config.values import (
     WORD,
     WORD_OR_SECTION,
     AutoDuration,
+    AutoEffort,
     AutoPath,
     AutoSize,
+    AutoYesNo,
+    Colour,
     Database,
     DeviceId,
     Duration,
@@ -27,7 +30,7 @@ from twofold.config.values import (
     Template,
     Text,
 )
-from twofold.core.recipe import Dpi, Larger, OnExists, Remainder, SaveFormat, Strip
+from twofold.core.recipe import Convert, Dpi, Larger, OnExists, Remainder, SaveFormat, Strip, Subsampling, TooLarge
 from twofold.core.settings import (
     Companions,
     Existing,
@@ -156,6 +159,21 @@ class SaveAsSection(Section):
 
     format: SaveFormat = _key("keep", "keep (the source's) | jpeg | png | webp | tiff | avif | jxl")
     quality: int = _key(95, "1 to 100; concerns lossy formats only.", ge=1, le=100)
+    lossless: AutoYesNo = _key(
+        "auto", "For webp, avif and jxl: true | false | auto (what the source was: a lossless WebP stays so)."
+    )
+    subsampling: Subsampling = _key(444, "Colour of jpeg and avif at full (444) or a quarter (420) of the resolution.")
+    effort: AutoEffort = _key("auto", "1 (fast) to 9 (small files); auto is fast, and chosen for each format.")
+    match_source: bool = _key(
+        False, "A JPEG from a JPEG gets that one's quantisation tables and subsampling; quality is then unused."
+    )
+    background: Colour = _key(
+        "none", "A colour such as '#ffffff', for transparent pictures in formats that have no transparency."
+    )
+    on_too_large: TooLarge = _key("fail", "Results that their format cannot hold: png | tiff (written so) | fail")
+    convert: Literal["none"] | Convert = _key(
+        "none", "none (the source's profile is kept, byte for byte) | srgb | display-p3: results in that colour space."
+    )
 
 
 class RecipeSection(Section):
@@ -184,7 +202,7 @@ class RecipeSection(Section):
     )
     before: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run before the first pass.")
     after: Annotated[list[Text], *AS_NETWORKS] = _key([], "1x networks to run after the last pass.")
-    save_as: SaveAsSection = _key({}, "How results are written.")
+    save_as: SaveAsSection = _key({}, "How results are written.", examples=[{"format": "keep", "quality": 95}])
     strip: Strip = _key(
         "none",
         "Which metadata is left out: none | gps (coordinates, in EXIF and XMP) | all (everything but colour, "

@@ -21,11 +21,13 @@ MAX_SCALE = 256
 MAX_TEXT = 4096  # PATH_MAX
 MAX_NETWORKS = 16
 MAX_PORT = 65_535
+MAX_EFFORT = 9
 LOOPBACK = "127.0.0.1"
 
 _DEVICE_ID = re.compile(r"cpu|cuda:\d{1,3}|(?:GPU|MIG)-[0-9A-Za-z/-]{1,80}", re.ASCII)
 _FACTOR = re.compile(r"\d{1,18}(?:\.\d{1,18}|/[1-9]\d{0,17})?", re.ASCII)
 _ADDRESS = re.compile(r"(?:(?:\[([0-9A-Fa-f:.]{2,64})\]|([\w.-]{1,255}))?:)?(\d{1,5})", re.ASCII)
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _DATABASE = re.compile(r"sqlite|postgresql(?:\+\w+)?://\S+")
 
 
@@ -131,6 +133,26 @@ def _auto(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
     return lambda value: None if value == "auto" else parse(value)
 
 
+def _yes_no(value: Any) -> bool:
+    if value not in (True, False) or not isinstance(value, bool):
+        raise ValueError("must be auto, true or false")
+    return value
+
+
+def _effort(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_EFFORT:
+        raise ValueError(f"must be auto, or a whole number from 1 to {MAX_EFFORT}")
+    return value
+
+
+def _colour(value: Any) -> str | None:
+    if value == "none":
+        return None
+    if not isinstance(value, str) or not _COLOUR.fullmatch(value):
+        raise ValueError("must be none, or a colour such as '#ffffff' (in quotes: # begins a comment)")
+    return value.lower()
+
+
 def _json(kind: str | list[str], *examples: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": kind, "examples": list(examples)})
 
@@ -163,6 +185,9 @@ AutoSize = Annotated[int | None, BeforeValidator(_auto(_size_bytes)), _json(_SCA
 Size = Annotated[int, BeforeValidator(_size_bytes), _json(_SCALAR, "500MiB", "2GiB")]
 Duration = Annotated[float, BeforeValidator(_duration_s), _json(_SCALAR, "60s", "15 min", "3h", 60)]
 AutoDuration = Annotated[float | None, BeforeValidator(_auto(_duration_s)), _json(_SCALAR, "auto", "10s", "5min")]
+AutoYesNo = Annotated[bool | None, BeforeValidator(_auto(_yes_no)), _json(["string", "boolean"], "auto", True)]
+AutoEffort = Annotated[int | None, BeforeValidator(_auto(_effort)), _json(["string", "integer"], "auto", 5)]
+Colour = Annotated[str | None, BeforeValidator(_colour), _json("string", "none", "#ffffff")]
 Share = Annotated[Fraction, BeforeValidator(_share), _json("string", "80%")]
 Scale = Annotated[Fraction | None, BeforeValidator(_scale), _json(_SCALAR, 4, 1.5, "3/2")]
 DeviceId = Annotated[str, BeforeValidator(_device_id), _json("string", "cuda:0", "GPU-<uuid>", "cpu")]

@@ -131,7 +131,7 @@ class Code(StrEnum):
     UNSUPPORTED_FORMAT = (
         "unsupported_format",
         "The picture's format or layout is not supported.",
-        "Convert it to an 8- or 16-bit JPEG, PNG, WebP or TIFF.",
+        "Convert it to something that docs/formats.md lists, such as a flat TIFF or PNG of 8 or 16 bits.",
     )
     DAMAGED = "damaged", "The picture is truncated or damaged.", "Copy it again from its source."
     TOO_LARGE = (
@@ -142,7 +142,7 @@ class Code(StrEnum):
     NEEDS_BACKGROUND = (
         "needs_background",
         "The picture has transparency and the format has none.",
-        "Set save_as.format to png, webp or tiff.",
+        "Set save_as.background, or save_as.format to one that has it (png, webp, tiff, avif, jxl).",
     )
     MODEL_SCALE = (
         "model_scale",
@@ -157,7 +157,7 @@ class Code(StrEnum):
     FORMAT_LIMIT = (
         "format_limit",
         "The result is larger than its file format can hold.",
-        "Choose another save_as.format (png and tiff have no practical limit), or a smaller scale.",
+        "Set save_as.on_too_large to png or tiff, which have no practical limit, or choose a smaller scale.",
     )
     DECODE_TIMEOUT = (
         "decode_timeout",

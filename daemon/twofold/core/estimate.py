@@ -23,9 +23,8 @@ RESAMPLE_S = 0.1  # per megapixel of the result, in float and linear light
 # What no scratch file replaces, measured: codecs that work row by row take nothing that grows with the picture.
 CHILD_BYTES = 96 * MIB  # a codec child: interpreter, libraries, bands of rows
 FINISH_BYTES = 160 * MIB  # bands of rows in linear light
-ROW_WISE = frozenset({"jpeg", "png", "tiff"})
+ROW_WISE = frozenset({"jpeg", "png", "tiff"})  # to read and to write
 WHOLE_DECODE_BYTES = 10  # per pixel and 8 bits, of decoders that hold the whole picture
-WHOLE_ENCODE_BYTES = (6, 14)  # the same of encoders, without and with alpha
 JPEG_COEFFICIENT_BYTES = 2  # a progressive JPEG's coefficients are collected before any pixel comes out
 HIDDEN_COLOUR_BYTES = 12  # per pixel with alpha, while colours are put under what is transparent
 OPAQUE_BYTES = 2  # per pixel with alpha, in decoders that keep it apart
@@ -131,9 +130,7 @@ def _decoder_bytes(header: PictureHeader) -> int:
 
 
 def _encoder_bytes(header: PictureHeader, size: Size, target: Format) -> int:
-    if target.name in ROW_WISE:
-        return 0
-    return WHOLE_ENCODE_BYTES[header.alpha] * size.pixels * output_depth(header, target) // 8
+    return target.encode_bytes[header.alpha] * size.pixels * output_depth(header, target) // 8
 
 
 def _colour_bytes(header: PictureHeader, size: Size, depth: int) -> int:

@@ -29,6 +29,13 @@ def output_name(source: bytes, target: Format) -> bytes:
     return _join(folder, stem, b"", extension_for(target, extension))
 
 
+def wrong_extension(source: bytes, format_: Format) -> str:
+    """What is to be noted of a picture of `format_` under a name of another; empty where there is nothing."""
+    _, _, extension = split_name(source)
+    name = extension[1:].lower().decode("latin-1")
+    return "" if not name or name in format_.extensions else f"it is called .{name}, and is {format_.name}"
+
+
 def suffixed_names(name: bytes) -> Iterator[bytes]:
     """`name`, then `name-2`, `name-3`, … before the extension: where the earlier ones are taken; at most MAX_SUFFIX."""
     yield name

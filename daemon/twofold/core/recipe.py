@@ -12,6 +12,9 @@ Larger = Literal["skip", "copy", "shrink"]
 Remainder = Literal["auto", "pass", "resample"]
 TargetSide = Literal["long_side", "short_side", "width", "height", "megapixels"]
 SaveFormat = Literal["keep", "jpeg", "png", "webp", "tiff", "avif", "jxl"]
+Subsampling = Literal[444, 420]
+TooLarge = Literal["png", "tiff", "fail"]
+Convert = Literal["srgb", "display-p3"]
 Strip = Literal["none", "gps", "all"]
 Dpi = Literal["keep", "scale"]
 AUTO = "auto"
@@ -30,10 +33,23 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class SaveAs:
-    """How results are written; `quality` is 1-100 and concerns lossy formats only."""
+    """How results are written; `quality` is 1-100 and concerns lossy formats only.
+
+    `lossless` None is what the source was, where the format has both. `effort` is 1 (fast) to 9 (small), None the
+    format's own. `match_source` writes JPEGs with the tables and the subsampling of the JPEG they came from.
+    `background` is "#rrggbb", for transparent pictures in formats without transparency. `convert` names the colour
+    space of the result, None the source's.
+    """
 
     format: SaveFormat = "keep"
     quality: int = 95
+    lossless: bool | None = None
+    subsampling: Subsampling = 444
+    effort: int | None = None
+    match_source: bool = False
+    background: str | None = None
+    on_too_large: TooLarge = "fail"
+    convert: Convert | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +86,25 @@ class Recipe:
         """sha256 (hex) of everything that changes pixels or files; the recipe's name does not."""
         data = self.to_json()
         del data["name"]
-        for key, default in _YOUNGER_KEYS.items():
-            if data[key] == default:
-                del data[key]
+        save_as = data["save_as"]
+        for of, younger in ((data, _YOUNGER_KEYS), (save_as, _YOUNGER_WISHES)):
+            for key, default in younger.items():
+                if of[key] == default:
+                    del of[key]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 # Keys that recipes of earlier versions had not: at their defaults they make no other recipe of an old one.
-_YOUNGER_KEYS = {"strip": "none", "dpi": "keep"}
+_YOUNGER_KEYS: dict[str, Any] = {"strip": "none", "dpi": "keep"}
+_YOUNGER_WISHES: dict[str, Any] = {
+    "lossless": None,
+    "subsampling": 444,
+    "effort": None,
+    "match_source": False,
+    "background": None,
+    "on_too_large": "fail",
+    "convert": None,
+}
 
 
 def recipe_from_json(data: dict[str, Any]) -> Recipe:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from typing import cast
 
 from twofold.core.checkup.state import CodecFacts, SandboxFacts
 from twofold.core.errors import TwofoldError
 from twofold.core.formats import FORMATS, WRITE_FORMATS, Format
-from twofold.core.recipe import SaveAs
+from twofold.core.recipe import SaveAs, SaveFormat
 from twofold.imaging import codec
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.shared_raster import SharedRaster
@@ -34,10 +35,10 @@ def _try(target: Format) -> str:
     samples = ramp.reshape(SIDE_PX, SIDE_PX, 3).astype(np.uint16 if target.depth == 16 else np.uint8)
     raster = SharedRaster.copy_of(samples)
     result = os.memfd_create("doctor", os.MFD_CLOEXEC)
-    save_as = SaveAs()
+    save_as = SaveAs(cast(SaveFormat, target.name), lossless=target.lossless)
     try:
-        codec.encode(raster, None, Metadata(), target.name, save_as, result)
-        codec.verify(result, target.name, save_as, raster, None)
+        codec.encode(raster, None, Metadata(), save_as, result)
+        codec.verify(result, Metadata(), save_as, raster, None)
         codec.decode(result, codec.probe(result, codec.Limits()), codec.Limits()).close()
     except TwofoldError as error:
         return error.reason.text

@@ -12,13 +12,14 @@ import stat
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
+from twofold.core.formats import FORMATS, Format
 from twofold.core.picture import PictureHeader
-from twofold.core.recipe import SaveAs
+from twofold.core.recipe import Convert, SaveAs
 from twofold.imaging import protocol
 from twofold.imaging.change import PLAIN_WISHES, Change, Wishes
 from twofold.imaging.metadata import Metadata
@@ -26,6 +27,9 @@ from twofold.imaging.shared_raster import SharedRaster
 
 PROBE_S = 20.0
 ENCODE_BASE_S, ENCODE_S_PER_MPX = 60.0, 4.0  # some thirty times what was measured
+ENCODE_SLACK = 30.0
+EFFORT_SLACK = 10.0  # what a wish for small files may cost on top
+_SHARE = 3  # limits are a multiple of the raster's bytes, which an encoder's own are not
 DEATH_S = 10.0
 _LOOK_BYTES_PER_PX = 4
 _RGB = 3
@@ -87,10 +91,15 @@ def decode(
     header: PictureHeader,
     limits: Limits,
     *,
+    convert: Convert | None = None,
+    background: str | None = None,
     raster_fd: int | None = None,
     alpha_fd: int | None = None,
 ) -> Decoded:
     """Decode the whole picture, upright, into new memory files, or into the scratch files given.
+
+    `convert` names the colour space wanted; CMYK and Lab become sRGB without it. With a `background` ("#rrggbb", in
+    the picture's own colours) what is transparent is laid over it, and there is no alpha.
 
     Raises TwofoldError(DAMAGED, UNSUPPORTED_FORMAT, DECODE_TIMEOUT, CODEC_FAILED, DISK_FULL).
     """
@@ -107,6 +116,8 @@ def decode(
                 "header": header.to_json(),
                 "raster": raster.to_json(),
                 "alpha": None if alpha is None else alpha.to_json(),
+                "convert": convert,
+                "background": background,
             },
             (source_fd, *_fds(raster, alpha)),
             source_bytes=source_bytes,
@@ -119,6 +130,9 @@ def decode(
             if made is not None and given is None:
                 made.close()
         raise
+    if alpha is not None and background is not None:
+        alpha.close()
+        alpha = None
     return Decoded(raster, alpha, result["opaque"], Metadata.from_json(result["metadata"]))
 
 
@@ -126,7 +140,6 @@ def encode(
     raster: SharedRaster,
     alpha: SharedRaster | None,
     metadata: Metadata,
-    format_: str,
     save_as: SaveAs,
     result_fd: int,
     wishes: Wishes = PLAIN_WISHES,
@@ -137,24 +150,24 @@ def encode(
     """Write a whole file from the start of `result_fd` (read and write, empty); returns warnings about metadata.
 
     `room_fd` is a scratch file of `room_bytes` for what would else be held in memory a second time.
-    `format_` is one of the writable core.formats.FORMATS.
+    `save_as` is settled (core.formats.Saving): its format is the name of one that can be written.
     Raises TwofoldError(FORMAT_LIMIT, NEEDS_BACKGROUND, DISK_FULL, CODEC_FAILED).
     """
+    format_ = FORMATS[save_as.format]
     result = _ask(
         {
             "operation": "encode",
             "raster": raster.to_json(),
             "alpha": None if alpha is None else alpha.to_json(),
             "metadata": metadata.to_json(),
-            "format": format_,
-            "quality": save_as.quality,
+            "save_as": asdict(save_as),
             "wishes": wishes.to_json(),
             "result": result_fd,
             "room": room_fd,
         },
         (result_fd, *_fds(raster, alpha, room_fd)),
-        raster_bytes=_bytes(raster, alpha),
-        deadline_s=ENCODE_BASE_S + ENCODE_S_PER_MPX * raster.size.pixels / 1e6,
+        raster_bytes=_bytes(raster, alpha) + _encoder_bytes(raster, alpha, format_) // _SHARE,
+        deadline_s=_encode_s(raster, format_, save_as),
         written_bytes=_bytes(raster, alpha) * 5 // 4 + HEADROOM_BYTES,
         threads=threads,
     )
@@ -163,7 +176,7 @@ def encode(
 
 def verify(
     result_fd: int,
-    format_: str,
+    metadata: Metadata,
     save_as: SaveAs,
     raster: SharedRaster,
     alpha: SharedRaster | None,
@@ -171,7 +184,7 @@ def verify(
     room_fd: int | None = None,
     threads: int = protocol.CODEC_THREADS,
 ) -> dict[str, Any]:
-    """Decode a written file again, by another library, and compare it with what was meant.
+    """Decode a written file again, by another library, and compare it with what `encode` was given.
 
     Lossless formats must give the same samples, lossy ones a small mean difference (returned, of 255). It is decoded
     into the scratch file `room_fd` (of `room_bytes`), else in memory.
@@ -181,8 +194,8 @@ def verify(
         {
             "operation": "verify",
             "source": result_fd,
-            "format": format_,
-            "quality": save_as.quality,
+            "metadata": metadata.to_json(),
+            "save_as": asdict(save_as),
             "raster": raster.to_json(),
             "alpha": None if alpha is None else alpha.to_json(),
             "room": room_fd,
@@ -198,6 +211,16 @@ def verify(
 def room_bytes(raster: SharedRaster, alpha: SharedRaster | None) -> int:
     """How large the scratch file of `encode` and `verify` is: the picture once more; formats without grey hold RGB."""
     return raster.size.pixels * (_RGB + (alpha is not None)) * (raster.depth // 8)
+
+
+def _encode_s(raster: SharedRaster, format_: Format, save_as: SaveAs) -> float:
+    """The deadline of an encoder."""
+    slack = ENCODE_SLACK * (1 if save_as.effort is None else EFFORT_SLACK)
+    return ENCODE_BASE_S + max(ENCODE_S_PER_MPX, format_.encode_s * slack) * raster.size.pixels / 1e6
+
+
+def _encoder_bytes(raster: SharedRaster, alpha: SharedRaster | None, format_: Format) -> int:
+    return format_.encode_bytes[alpha is not None] * raster.size.pixels * raster.depth // 8
 
 
 def correct_sidecar(source_fd: int, result_fd: int, change: Change) -> None:
@@ -236,7 +259,8 @@ def _ask(
     with ours:
         with theirs:
             child = subprocess.Popen(
-                [sys.executable, "-I", "-m", "twofold.imaging.child", str(theirs.fileno())],
+                # -B: with a file's size limited it would leave half a compiled module for the next child to trip over
+                [sys.executable, "-I", "-B", "-m", "twofold.imaging.child", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from twofold.core.picture import PictureHeader
+from twofold.core.recipe import Convert
 from twofold.imaging import alpha as transparency
+from twofold.imaging import colour
 from twofold.imaging.inspection import FileBytes, damaged, inspect
 from twofold.imaging.probe import open_bytes
 from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Samples
+
+NOT_RGB = frozenset({"CMYK", "LAB"})
+WHOLE = {"gif": "pillow_formats", "bmp": "pillow_formats", "avif": "avif", "jxl": "jxl", "heic": "heic", "raw": "raw"}
+"""Formats that are decoded in one piece, and the module that does it; libvips reads all others row by row."""
+
+NAMED: Convert = "srgb"
+"""The space that pictures which are neither grey nor RGB are moved into, where no other is wished for."""
 
 
 def operate(request: dict[str, Any]) -> dict[str, Any]:
@@ -26,26 +36,49 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     found = replace(inspection.header, signals=header.signals, own=header.own, taken=header.taken)
     if found != header:
         raise damaged("it is not the file that was probed")
-    decode_into(data, header, raster, coverage)
+    icc, convert = inspection.metadata.icc, request["convert"]
+    decode_into(data, header, raster, coverage, icc, convert)
     opaque = coverage is None or transparency.is_opaque(coverage)
     if coverage is not None and not opaque:
-        transparency.dilate_colours(raster, coverage)
-    metadata = replace(inspection.metadata, size=header.size, orientation=header.orientation).to_json()
-    if header.mode in ("CMYK", "LAB"):
-        metadata["icc"] = None  # its colours were transformed to sRGB
-    return {"metadata": metadata, "opaque": opaque}
+        if request["background"] is not None:
+            colour.lay_over(raster, coverage, request["background"])
+        else:
+            transparency.dilate_colours(raster, coverage)
+    metadata = replace(inspection.metadata, size=header.size, orientation=header.orientation)
+    if convert is not None or header.mode in NOT_RGB:
+        metadata = replace(metadata, icc=_profile(header, convert), colour=())
+    return {"metadata": metadata.to_json(), "opaque": opaque or request["background"] is not None}
 
 
-def decode_into(data: FileBytes, header: PictureHeader, raster: Samples, coverage: Samples | None) -> None:
-    """Fill `raster` (H, W, 1 or 3) and `coverage` (H, W, 1), both upright. Raises TwofoldError(DAMAGED)."""
+def _profile(header: PictureHeader, convert: Convert | None) -> bytes | None:
+    """The profile of colours that were moved into another space."""
+    if header.mode in NOT_RGB or header.channels == 3:
+        return colour.profile(convert or NAMED)
+    return None  # grey without a profile is grey of sRGB
+
+
+def decode_into(
+    data: FileBytes,
+    header: PictureHeader,
+    raster: Samples,
+    coverage: Samples | None,
+    icc: bytes | None = None,
+    convert: Convert | None = None,
+) -> None:
+    """Fill `raster` (H, W, 1 or 3) and `coverage` (H, W, 1), both upright; `icc` is what `convert` starts from.
+
+    Raises TwofoldError(DAMAGED).
+    """
     # Writing rows through a turned view turns the picture without holding it twice.
     stored = as_stored(raster, header.orientation)
     stored_coverage = None if coverage is None else as_stored(coverage, header.orientation)
     done = 0
-    for y, band in bands(data, header):
+    for y, band in bands(data, header, convert or NAMED):
         if band.shape[1] != stored.shape[1] or y + len(band) > len(stored):
             raise damaged("its pixels do not fit its header")
         colours, opacity = _split(band, header.channels)
+        if convert is not None and header.mode not in NOT_RGB:
+            colours = colour.converted(colours, icc, convert)
         stored[y : y + len(band)] = _at_depth(colours, raster.dtype)
         if stored_coverage is not None:
             top = np.iinfo(raster.dtype).max
@@ -55,19 +88,23 @@ def decode_into(data: FileBytes, header: PictureHeader, raster: Samples, coverag
         raise damaged("its pixels do not fit its header")
 
 
-def bands(data: FileBytes, header: PictureHeader) -> Iterator[tuple[int, Samples]]:
-    """First row and (rows, W, 1-5) samples of each band, as stored.
+def bands(data: FileBytes, header: PictureHeader, rgb: Convert = NAMED) -> Iterator[tuple[int, Samples]]:
+    """First row and (rows, W, 1-5) samples of each band, as stored; CMYK and Lab become `rgb`.
 
     Raises TwofoldError(DAMAGED, UNSUPPORTED_FORMAT).
     """
-    if header.format in ("gif", "bmp", "avif"):
-        from twofold.imaging import pillow_formats
+    if header.format in WHOLE:
+        module = import_module(f"twofold.imaging.{WHOLE[header.format]}")
+        decode: Callable[[FileBytes, PictureHeader], Samples] = module.decode
+        yield 0, decode(data, header)
+    elif header.mode == "LAB":
+        from twofold.imaging import lab
 
-        yield 0, pillow_formats.decode(data, header)
+        yield 0, lab.decode(data, header, rgb)
     else:
         from twofold.imaging import vips
 
-        yield from vips.rows(data, header)
+        yield from vips.rows(data, header, rgb)
 
 
 def as_stored(upright: Samples, orientation: int) -> Samples:

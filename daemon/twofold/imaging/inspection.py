@@ -22,7 +22,10 @@ _MODULES = {
     "tiff": "tiff",
     "gif": "pillow_formats",
     "bmp": "pillow_formats",
-    "avif": "pillow_formats",
+    "avif": "avif",
+    "jxl": "jxl",
+    "heic": "heic",
+    "raw": "raw",
 }
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -34,11 +37,21 @@ _SIGNATURES = (
     (b"GIF87a", "gif"),
     (b"GIF89a", "gif"),
     (b"BM", "bmp"),
+    (b"\xff\x0a", "jxl"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "jxl"),
+    (b"IIRO", "raw"),
+    (b"IIRS", "raw"),
+    (b"MMOR", "raw"),
+    (b"IIU\0", "raw"),
+    (b"FUJIFILMCCD-RAW", "raw"),
+    (b"\0MRM", "raw"),
 )
-_BRANDS = {b"avif": "avif", b"avis": "avif"}
+_BRANDS = (  # of ISO media files, the most telling first: "mif1" stands in AVIFs too
+    ({b"crx "}, "raw"),
+    ({b"avif", b"avis"}, "avif"),
+    ({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}, "heic"),
+)
 _KNOWN_BUT_UNREAD = (
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"8BPS", "Photoshop"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
@@ -55,6 +68,8 @@ class Inspection(NamedTuple):
 
 FileBytes = bytes | mmap.mmap
 
+_FTYP_BYTES = 256  # looked at: real ones have a handful of brands
+
 
 def sniff(data: FileBytes) -> str:
     """The format by content, from an allow-list. Raises EMPTY, UNSUPPORTED_FORMAT, NOT_A_PICTURE."""
@@ -66,16 +81,22 @@ def sniff(data: FileBytes) -> str:
             return name
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "webp"
-    if start[4:8] == b"ftyp":
-        brand = start[8:12]
-        if brand in _BRANDS:
-            return _BRANDS[brand]
-        if brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
-            raise TwofoldError(Code.UNSUPPORTED_FORMAT, "HEIC pictures are not supported yet.")
+    found = brands(data)
+    for some, name in _BRANDS:
+        if found & some:
+            return name
     for signature, name in _KNOWN_BUT_UNREAD:
         if start.startswith(signature):
             raise TwofoldError(Code.UNSUPPORTED_FORMAT, f"{name} pictures are not supported.")
     raise TwofoldError(Code.NOT_A_PICTURE, "The content is not a picture of a known format.")
+
+
+def brands(data: FileBytes) -> frozenset[bytes]:
+    """The brands in the first box of an ISO media file (AVIF, HEIF, CR3, films); empty for all other files."""
+    if data[4:8] != b"ftyp":
+        return frozenset()
+    end = min(int.from_bytes(data[:4], "big"), _FTYP_BYTES)
+    return frozenset(bytes(data[at : at + 4]) for at in (8, *range(16, end - 3, 4)))
 
 
 def inspect(data: FileBytes) -> Inspection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from twofold.core.picture import BUFFERED, PictureHeader
@@ -17,6 +17,7 @@ from twofold.imaging.metadata import (
     MAX_PHOTOSHOP_BYTES,
     MAX_TEXT_BYTES,
     MAX_XMP_EXTENSION_BYTES,
+    JpegLook,
     Metadata,
 )
 from twofold.imaging.xmp_extension import Split, named_extension, split
@@ -50,13 +51,14 @@ class _Frame(NamedTuple):
     width: int
     components: int
     progressive: bool
+    factors: bytes  # three bytes for each component: its number, its sampling (two half bytes), its table
 
 
 def inspect(data: FileBytes) -> Inspection:
     """Walk the segments up to the first scan, and look for the end mark behind it."""
     frame: _Frame | None = None
     found = _Found()
-    quality: float | None = None
+    tables: dict[int, tuple[int, ...]] = {}
     at = 2
     for _ in range(MAX_SEGMENTS):
         marker, start, end = _segment(data, at)
@@ -65,9 +67,9 @@ def inspect(data: FileBytes) -> Inspection:
             if len(body) < 6:
                 raise damaged("its frame header is too short")
             precision, height, width, components = struct.unpack(">BHHB", body[:6])
-            frame = _Frame(precision, height, width, components, marker in _PROGRESSIVE)
-        elif marker == 0xDB and quality is None:
-            quality = _quality(data[start:end])
+            frame = _Frame(precision, height, width, components, marker in _PROGRESSIVE, body[6:])
+        elif marker == 0xDB:
+            tables |= _tables(data[start:end])
         elif marker in _OTHER_FRAMES:
             raise unsupported("a lossless or hierarchical JPEG")
         elif marker == _SOS:
@@ -81,8 +83,10 @@ def inspect(data: FileBytes) -> Inspection:
         raise damaged("its end is missing")
     if data[len(data) - 4 :] == _SAMSUNG_END and data.rfind(_SAMSUNG_FILM, end) >= 0:
         found.hanging.add(FILM)
-    signals = ({} if quality is None else {"jpeg_quality": quality}) | ({BUFFERED: 1.0} if frame.progressive else {})
-    metadata = found.metadata()
+    signals = {"jpeg_quality": _quality(tables[0])} if 0 in tables else {}
+    signals |= {BUFFERED: 1.0} if frame.progressive else {}
+    look = JpegLook(tuple(tables[number] for number in sorted(tables)), _sampling(frame)) if tables else None
+    metadata = replace(found.metadata(), jpeg=look)
     return Inspection(_header(frame, metadata, signals), metadata)
 
 
@@ -177,21 +181,33 @@ def _segment(data: FileBytes, at: int) -> tuple[int, int, int]:
     return mark[1], start, end
 
 
-def _quality(tables: bytes) -> float | None:
-    """libjpeg's quality (1 to 100) whose luma table has the same mean as the file's; None where it has none here."""
+def _tables(body: bytes) -> dict[int, tuple[int, ...]]:
+    """The quantisation tables of a segment by their numbers, as stored; what breaks off is left out."""
+    found: dict[int, tuple[int, ...]] = {}
     at = 0
-    while at < len(tables):
-        width = 2 if tables[at] >> 4 else 1
-        values = tables[at + 1 : at + 1 + _TABLE_VALUES * width]
+    while at < len(body):
+        width = 2 if body[at] >> 4 else 1
+        values = body[at + 1 : at + 1 + _TABLE_VALUES * width]
         if len(values) < _TABLE_VALUES * width:
-            return None
-        if tables[at] & 0xF == 0:
-            steps = struct.unpack(f">{_TABLE_VALUES}{'H' if width == 2 else 'B'}", values)
-            percent = 100 * sum(steps) / _TABLE_VALUES / _IJG_MEAN
-            quality: float = (200 - percent) / 2 if percent <= 100 else 5000 / percent
-            return round(min(100.0, max(1.0, quality)), 1)
+            break
+        found[body[at] & 0xF] = struct.unpack(f">{_TABLE_VALUES}{'H' if width == 2 else 'B'}", values)
         at += 1 + _TABLE_VALUES * width
-    return None
+    return found
+
+
+def _quality(table: tuple[int, ...]) -> float:
+    """libjpeg's quality (1 to 100) whose luma table has the same mean as this one."""
+    percent = 100 * sum(table) / _TABLE_VALUES / _IJG_MEAN
+    quality: float = (200 - percent) / 2 if percent <= 100 else 5000 / percent
+    return round(min(100.0, max(1.0, quality)), 1)
+
+
+def _sampling(frame: _Frame) -> tuple[int, int]:
+    """Samples of the first component for one of the second, horizontally and vertically; (1, 1) for grey."""
+    if len(frame.factors) < 6:
+        return 1, 1
+    luma, chroma = frame.factors[1], frame.factors[4]
+    return (luma >> 4) // max(1, chroma >> 4), (luma & 0xF) // max(1, chroma & 0xF)
 
 
 def _density(unit: int, x: int, y: int) -> tuple[float, float] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from twofold.core.geometry import Size
 from twofold.core.provenance import TOOL, is_ours
@@ -38,6 +38,14 @@ _DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 _TEXTS_IN_XMP = {"Title": "title", "Author": "creator", "Description": "description", "Copyright": "rights"}
 
 
+class JpegLook(NamedTuple):
+    """How a JPEG was compressed: quantisation tables as stored (64 steps each), and samples of luma for one of chroma
+    (horizontally, vertically)."""
+
+    tables: tuple[tuple[int, ...], ...]
+    sampling: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """Raw blocks without their container's framing: `exif` starts with its TIFF header; `dpi` is (x, y) per inch.
@@ -59,6 +67,7 @@ class Metadata:
     hanging: tuple[str, ...] = ()
     size: Size | None = None
     orientation: int = 1
+    jpeg: JpegLook | None = None
 
     def to_json(self) -> dict[str, Any]:
         data: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
@@ -79,6 +88,9 @@ class Metadata:
         data["size"] = None if data["size"] is None else Size(*data["size"])
         data["texts"] = tuple((keyword, text) for keyword, text in data["texts"])
         data["hanging"] = tuple(data["hanging"])
+        if data["jpeg"] is not None:
+            tables, (across, down) = data["jpeg"]
+            data["jpeg"] = JpegLook(tuple(tuple(table) for table in tables), (across, down))
         return cls(**data)
 
     def change_to(self, size: Size, wishes: Wishes) -> Change:
@@ -99,7 +111,7 @@ def for_output(
     with metadata never fails a job.
     """
     warnings: list[str] = []
-    if metadata.icc is not None and metadata.icc[16:20] != _ICC_SPACE[channels]:
+    if metadata.icc != fitting_profile(metadata, channels):
         metadata = replace(metadata, icc=None)
         warnings.append("the colour profile was dropped: it is not for this kind of picture")
     metadata = _without_extension(metadata, warnings)
@@ -119,6 +131,12 @@ def for_output(
     if change.wishes.provenance is not None:
         metadata = replace(metadata, xmp=xmp_edits.with_history(metadata.xmp, change.wishes.provenance))
     return metadata, warnings
+
+
+def fitting_profile(metadata: Metadata, channels: int) -> bytes | None:
+    """The profile, where it is for pictures of so many channels."""
+    fits = metadata.icc is not None and metadata.icc[16:20] == _ICC_SPACE[channels]
+    return metadata.icc if fits else None
 
 
 def is_own_result(metadata: Metadata) -> bool:

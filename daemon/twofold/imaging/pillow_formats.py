@@ -1,8 +1,9 @@
-"""GIF, BMP and AVIF, which are only read: all by Pillow, eight bits."""
+"""What Pillow reads for us (GIF, BMP, AVIF: all of eight bits), and JPEGs written with the tables of others."""
 
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from twofold.core.picture import PictureHeader
 from twofold.imaging import exif
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
-from twofold.imaging.metadata import MAX_ICC_BYTES, Metadata
+from twofold.imaging.metadata import MAX_ICC_BYTES, JpegLook, Metadata
 
 if TYPE_CHECKING:
     from twofold.raster import Samples
@@ -33,6 +34,9 @@ _REFUSALS = (
     struct.error,
 )
 _GREY = ("1", "L", "LA")
+_SUBSAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # Pillow's numbers
+_DIAGONALS = sorted(range(64), key=lambda at: (at // 8 + at % 8, (at // 8 if (at // 8 + at % 8) % 2 else at % 8)))
+_ZIGZAG = [_DIAGONALS.index(place) for place in range(64)]  # where the file keeps the step of each place, row by row
 
 
 def inspect(data: FileBytes) -> Inspection:
@@ -49,6 +53,15 @@ def decode(data: FileBytes, header: PictureHeader) -> Samples:
     with _refusals_are_damage():
         samples = np.asarray(_open(data).convert(mode))
     return samples if samples.ndim == 3 else samples[:, :, None]
+
+
+def write_jpeg(samples: Samples, look: JpegLook, fd: int, at: int) -> None:
+    """Write (H, W, 1 or 3) uint8 samples as a JPEG at the offset `at`, with the tables and subsampling of another."""
+    tables = [[table[place] for place in _ZIGZAG] for table in look.tables]
+    image = Image.fromarray(samples if samples.shape[2] == 3 else samples[:, :, 0])
+    with os.fdopen(os.dup(fd), "r+b") as file:
+        file.seek(at)
+        image.save(file, "JPEG", qtables=tables, subsampling=_SUBSAMPLING.get(look.sampling, 0))
 
 
 def _inspection(image: Image.Image) -> Inspection:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from twofold.core.codes import Code
+from twofold.core.errors import TwofoldError
 from twofold.core.picture import BUFFERED, PictureHeader
-from twofold.imaging import exif, ifd, image_resources, maker_note
+from twofold.imaging import exif, ifd, image_resources, maker_note, photoshop
 from twofold.imaging.inspection import FileBytes, Inspection, damaged, unsupported, upright
 from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_PHOTOSHOP_BYTES, MAX_XMP_BYTES, Metadata
 
@@ -23,6 +25,7 @@ _DESCRIPTIVE = frozenset(
 _KINDS = {0: ("L", 1), 1: ("L", 1), 2: ("RGB", 3), 3: ("P", 1), 5: ("CMYK", 4), 6: ("YCbCr", 3), 8: ("LAB", 3)}
 _SAMPLE_KINDS = {1: "integer", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
+_INK_SET, _CMYK_INKS, _SEPARATED = 332, 1, 5
 
 
 class Value(NamedTuple):
@@ -50,11 +53,14 @@ def inspect(data: FileBytes) -> Inspection:
         return ifd.integers(data, tree, entries.get(tag)) or default
 
     if _DNG in entries or numbers(_SUBFILE, (0,))[0] & 1 or data[8:10] == b"CR":
-        raise unsupported("a camera's raw file")
+        from twofold.imaging import raw
+
+        return raw.inspect(data)
     width, height = numbers(_WIDTH, (0,))[0], numbers(_LENGTH, (0,))[0]
     if width <= 0 or height <= 0:
         raise damaged("its header says that it has no pixels")
     _check_pieces(numbers(_STRIPS), numbers(_STRIP_BYTES), numbers(_TILES), numbers(_TILE_BYTES), len(data))
+    _check_nothing_hides(data, tree, entries)
     mode, alpha, depth = _kind(
         numbers(_PHOTOMETRIC, (-1,))[0],
         numbers(_SAMPLES, (1,))[0],
@@ -89,6 +95,25 @@ def inspect(data: FileBytes) -> Inspection:
     return Inspection(header, metadata)
 
 
+def _check_nothing_hides(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry]) -> None:
+    """Refuse a file that holds more than one raster can, rather than lose it."""
+    if photoshop.has_layers(data, tree, entries.get(photoshop.LAYERS)):
+        raise _needs("a TIFF with Photoshop layers", "Flatten it, and save it as a copy.")
+    resources = _block(data, entries.get(PHOTOSHOP), MAX_PHOTOSHOP_BYTES) or b""
+    kinds = photoshop.extra_kinds(resources)
+    colours, samples, inks = (
+        (ifd.integers(data, tree, entries.get(tag)) or (default,))[0]
+        for tag, default in ((_PHOTOMETRIC, -1), (_SAMPLES, 1), (_INK_SET, _CMYK_INKS))
+    )
+    separated = colours == _SEPARATED and (inks != _CMYK_INKS or (samples > 4 and not kinds))
+    if photoshop.SPOT in kinds or separated:
+        raise _needs("a TIFF with spot colours", "Merge them, or convert it to RGB, and save it as a copy.")
+
+
+def _needs(text: str, hint: str) -> TwofoldError:
+    return TwofoldError(Code.UNSUPPORTED_FORMAT, f"This kind of picture is not supported: {text}.", hint)
+
+
 def _check_pieces(
     strips: tuple[int, ...], strip_bytes: tuple[int, ...], tiles: tuple[int, ...], tile_bytes: tuple[int, ...], end: int
 ) -> None:
@@ -106,7 +131,10 @@ def _kind(
     if photometric not in _KINDS:
         raise unsupported(f"a TIFF of photometric kind {photometric}")
     if formats != {1} or len(bits) != 1 or not bits <= {1, 2, 4, 8, 16}:
-        raise unsupported(f"a TIFF with {_SAMPLE_KINDS.get(max(formats), 'unknown')} samples of {max(bits)} bits")
+        raise _needs(
+            f"a TIFF with {_SAMPLE_KINDS.get(max(formats), 'unknown')} samples of {max(bits)} bits",
+            "Save a copy of it with 8 or 16 bits.",
+        )
     mode, colours = _KINDS[photometric]
     if samples < colours:
         raise damaged("it has too few samples")

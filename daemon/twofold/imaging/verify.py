@@ -12,8 +12,12 @@ from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.formats import FORMATS, Format
 from twofold.core.picture import PictureHeader
+from twofold.core.recipe import SaveAs
+from twofold.imaging import avif
 from twofold.imaging.inspection import FileBytes, inspect
+from twofold.imaging.metadata import Metadata, fitting_profile
 from twofold.imaging.probe import open_bytes
+from twofold.imaging.resample import to_depth
 from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Samples, full_range
 
@@ -24,33 +28,47 @@ BAND_ROWS = 256
 
 def operate(request: dict[str, Any]) -> dict[str, Any]:
     """Compare; a mismatch is VERIFY_FAILED, and so is a file that does not decode."""
-    format_ = FORMATS[request["format"]]
+    save_as = SaveAs(**request["save_as"])
+    format_ = FORMATS[save_as.format]
     raster = SharedRaster.from_json(request["raster"])
     alpha = SharedRaster.from_json(request["alpha"]) if request["alpha"] else None
     data = open_bytes(request["source"])
     try:
-        header = inspect(data).header
+        header, found = inspect(data)
     except TwofoldError as error:
         raise _failed(f"it does not read back: {error}") from None
     _check_header(header, format_, raster, alpha)
+    meant = fitting_profile(Metadata.from_json(request["metadata"]), header.channels)
+    # Lossy JPEG XL keeps the common profiles by name: the same colours, other bytes.
+    if found.icc != meant and (format_.name != "jxl" or save_as.lossless):
+        raise _failed("its colour profile is another one")
     written = _decoded(data, header, request["room"])
-    if format_.lossless:
-        _check_equal(written, raster.array(), None if alpha is None else alpha.array())
+    if save_as.lossless:
+        _check_equal(written, format_, raster.array(), None if alpha is None else alpha.array())
         return {"difference": 0.0}
     means, contrasts = _differences(written, raster.array(), None if alpha is None else alpha.array())
-    allowed = allowed_differences(format_.name, request["quality"])
+    quality = save_as.quality
+    if save_as.match_source:
+        quality = min(quality, int(header.signals.get("jpeg_quality", quality)))
+    allowed = allowed_differences(format_.name, quality, subsampled=_subsampled(save_as, found))
     if means > allowed[0] or contrasts > allowed[1]:
         raise _failed(f"its brightness differs by {means:.1f} and its contrast by {contrasts:.1f} of 255")
     return {"difference": means}
 
 
-def allowed_differences(format_: str, quality: int) -> tuple[float, float]:
+def allowed_differences(format_: str, quality: int, *, subsampled: bool = False) -> tuple[float, float]:
     """The largest differences of block means and contrasts, of 255, that a lossy quality of 1-100 explains."""
     loss = 4.0 + (100 - quality) * 0.4
-    if format_ == "webp":
-        # It halves its chroma planes: lines of pure colours, one pixel wide, change by 14 and 34 (measured).
+    if format_ == "webp" or subsampled:
+        # They halve their chroma planes: lines of pure colours, one pixel wide, change by 14 and 34 (measured).
         return loss + 12.0, loss + 36.0
     return loss, loss
+
+
+def _subsampled(save_as: SaveAs, found: Metadata) -> bool:
+    if save_as.format == "jpeg":
+        return found.jpeg is not None and found.jpeg.sampling != (1, 1)
+    return save_as.subsampling != 444
 
 
 def _check_header(header: PictureHeader, format_: Format, raster: SharedRaster, alpha: SharedRaster | None) -> None:
@@ -61,7 +79,7 @@ def _check_header(header: PictureHeader, format_: Format, raster: SharedRaster, 
     if found != meant:
         raise _failed(f"its header says {found}, not {meant}")
     # WebP leaves out an alpha that is opaque everywhere.
-    if format_.lossless and header.alpha != (alpha is not None):
+    if header.alpha != (alpha is not None) and (format_.name != "webp" or header.alpha):
         raise _failed("its transparency is missing")
 
 
@@ -74,18 +92,19 @@ def _decoded(data: FileBytes, header: PictureHeader, room_fd: int | None) -> Sam
     else:
         samples = np.frombuffer(mmap.mmap(room_fd, 0), dtype, math.prod(shape)).reshape(shape)
     try:
-        _read(data, header.format, samples)
-    except (RuntimeError, ValueError, OSError) as error:  # imagecodecs raises RuntimeErrors of many names
+        _read(data, header, samples)
+    except (TwofoldError, RuntimeError, ValueError, OSError) as error:  # imagecodecs raises RuntimeErrors of many names
         raise _failed(f"it does not decode: {error}") from None
     return samples
 
 
-def _read(data: FileBytes, format_: str, samples: Samples) -> None:
+def _read(data: FileBytes, header: PictureHeader, samples: Samples) -> None:
     """Fill `samples`; a file that decodes to another shape or depth raises ValueError."""
     plane = samples[:, :, 0] if samples.shape[2] == 1 else samples  # what imagecodecs calls grey
+    format_ = header.format
     if format_ == "tiff":  # tifffile wrote it
         _read_tiff(data, samples)
-    elif format_ == "jpeg":  # libvips wrote it, and the next two
+    elif format_ == "jpeg":  # libvips wrote it, and the next three; libheif does AVIF for it, libavif does here
         from imagecodecs import jpeg8_decode
 
         jpeg8_decode(data, out=plane)
@@ -93,6 +112,16 @@ def _read(data: FileBytes, format_: str, samples: Samples) -> None:
         from imagecodecs import png_decode
 
         png_decode(data, out=plane)
+    elif format_ == "avif":
+        from imagecodecs import avif_decode
+
+        avif_decode(data, index=0, out=samples)
+        if samples.dtype == np.uint16:
+            avif.widen(samples, avif.BITS)
+    elif format_ == "jxl":  # there is no second library, and only our way through the one knows of profiles
+        from twofold.imaging import jxl
+
+        jxl.decode_into(data, header, samples)
     else:
         from imagecodecs import webp_decode
 
@@ -115,15 +144,28 @@ def _read_tiff(data: FileBytes, samples: Samples) -> None:
         raise ValueError(str(error)) from None
 
 
-def _check_equal(written: Samples, raster: Samples, alpha: Samples | None) -> None:
-    channels = raster.shape[2]
+def _check_equal(written: Samples, format_: Format, raster: Samples, alpha: Samples | None) -> None:
+    channels = 3 if not format_.grey else raster.shape[2]
+    opaque = format_.name == "webp" and written.shape[2] == channels  # it leaves out what hides nothing
     for y in range(0, len(raster), BAND_ROWS):
         band = written[y : y + BAND_ROWS]
-        same = np.array_equal(band[:, :, :channels], raster[y : y + BAND_ROWS])
+        same = np.array_equal(band[:, :, :channels], _kept(raster[y : y + BAND_ROWS], format_, channels))
         if same and alpha is not None:
-            same = np.array_equal(band[:, :, channels:], alpha[y : y + BAND_ROWS])
+            meant = _kept(alpha[y : y + BAND_ROWS], format_, 1)
+            whole = bool((meant == full_range(meant.dtype)).all())
+            same = whole if opaque else np.array_equal(band[:, :, channels:], meant)
         if not same:
             raise _failed(f"its samples differ near row {y}")
+
+
+def _kept(samples: Samples, format_: Format, channels: int) -> Samples:
+    """What a lossless file of the format holds of the samples."""
+    if format_.depth == 8:
+        samples = to_depth(samples, 8)
+    elif format_.bits is not None and samples.dtype == np.uint16:
+        samples = avif.quantised(samples, format_.bits)
+        avif.widen(samples, format_.bits)
+    return np.broadcast_to(samples, (*samples.shape[:2], channels))
 
 
 def _differences(written: Samples, raster: Samples, alpha: Samples | None) -> tuple[float, float]:
@@ -133,12 +175,14 @@ def _differences(written: Samples, raster: Samples, alpha: Samples | None) -> tu
     """
     starts = np.unique(np.linspace(0, max(0, len(raster) - BLOCK_PX), MAX_BLOCK_ROWS).astype(int))
     worst = np.zeros(2)
+    colours = 3 if written.shape[2] >= 3 else 1
     for y in starts:
         meant = _unit(raster[y : y + BLOCK_PX])
-        found = _unit(written[y : y + BLOCK_PX, :, :3])
+        found = _unit(written[y : y + BLOCK_PX, :, :colours])
         if alpha is not None:
             meant = meant * _unit(alpha[y : y + BLOCK_PX])
-            found = found * (_unit(written[y : y + BLOCK_PX, :, 3:]) if written.shape[2] == 4 else 1)
+            cover = written[y : y + BLOCK_PX, :, colours:]
+            found = found * (_unit(cover) if cover.shape[2] else 1)
         pairs = zip(_blocks(meant), _blocks(found), strict=True)
         worst = np.maximum(worst, [np.abs(one - other).mean() for one, other in pairs])
     return 255 * float(worst[0]), 255 * float(worst[1])

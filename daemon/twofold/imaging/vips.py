@@ -9,6 +9,8 @@ import numpy as np
 import pyvips
 
 from twofold.core.picture import PictureHeader
+from twofold.core.recipe import Convert
+from twofold.imaging import colour
 from twofold.imaging.inspection import FileBytes, damaged, unsupported
 from twofold.raster import Samples
 
@@ -23,14 +25,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 _TYPES = {"uchar": np.uint8, "ushort": np.uint16}
 
 
-def rows(data: FileBytes, header: PictureHeader) -> Iterator[tuple[int, Samples]]:
-    """First row and (rows, W, 1-5) samples of each band, grey or RGB first, not turned; CMYK and Lab become sRGB.
+def rows(data: FileBytes, header: PictureHeader, rgb: Convert) -> Iterator[tuple[int, Samples]]:
+    """First row and (rows, W, 1-5) samples of each band, grey or RGB first, not turned; CMYK becomes `rgb`.
 
     Raises TwofoldError(DAMAGED, UNSUPPORTED_FORMAT). `data` is kept for as long as the iterator lives: libvips reads it
     as it goes.
     """
     try:
-        image = _colours(_open(data, header.format), header)
+        image = _colours(_open(data, header.format), header, rgb)
         if image.format not in _TYPES:
             raise unsupported(f"samples of type {image.format}")
         region = pyvips.Region.new(image)
@@ -50,12 +52,9 @@ def _open(data: FileBytes, format_: str) -> pyvips.Image:
     return load(source, access="sequential", **_OPTIONS[format_])
 
 
-def _colours(image: pyvips.Image, header: PictureHeader) -> pyvips.Image:
+def _colours(image: pyvips.Image, header: PictureHeader, rgb: Convert) -> pyvips.Image:
     if header.mode == "CMYK":
-        # By the profile inside, else by libvips's own for print.
-        return image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=header.depth)
-    if header.mode == "LAB":
-        return image.colourspace("rgb16" if header.depth == 16 else "srgb")
+        return colour.transform(image, rgb, header.depth)
     return image
 
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from twofold.core.checkup.state import LedgerFacts
+from twofold.core.codes import Code
+from twofold.core.states import State
 from twofold.jobs.migrations import SCHEMA_VERSION
 from twofold.jobs.read_only import open_read_only, schema_version
 
@@ -38,6 +40,18 @@ def examine(path: str) -> LedgerFacts:
         return replace(found, trouble=str(error))
     except sqlite3.DatabaseError as error:
         return replace(found, damage=str(error), journal="wal")
+
+
+def count_waiting(path: str, code: Code) -> int:
+    """How many files wait with this code; 0 where the ledger cannot be asked."""
+    if not os.path.exists(path):
+        return 0
+    try:
+        with closing(open_read_only(path)) as connection:
+            query = "SELECT count(*) FROM file WHERE current AND state = ? AND json_extract(reason, '$.code') = ?"
+            return int(connection.execute(query, (State.WAITING.value, code.value)).fetchone()[0])
+    except sqlite3.DatabaseError:
+        return 0  # another check says what is wrong with it
 
 
 def _damage(connection: sqlite3.Connection) -> tuple[str, bool]:

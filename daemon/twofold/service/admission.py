@@ -174,7 +174,7 @@ class Admission:
         header = probe_file(copy, self._limits, job.recipe, own_results=inbox.own_results)
         recipe, why = resolve_recipe(job.recipe, header, self._catalogue)
         chain = plan_chain(header.size, recipe, self._card)
-        target = check_output(chain, header, recipe.save_as, self._limits)
+        target = check_output(chain, header, recipe.save_as, self._limits).format
         _check_room(inbox, estimate(header, chain, (), target).output_bytes)
         job = replace(job, sha256=spooled.sha256, pictures=(Picture(header, chain, why=why),))
         self._enqueue(inbox, job, recipe, target, turn)

@@ -42,6 +42,7 @@ from twofold.imaging.abilities import read_sandbox, try_formats
 from twofold.intake.fstab import read_fstab
 from twofold.intake.inotify import read_inotify
 from twofold.intake.mounts import read_mounts
+from twofold.jobs.health import count_waiting
 from twofold.jobs.health import examine as examine_ledger
 from twofold.models.catalogue import BUILT_IN, Catalogue, Places
 from twofold.service.census import TorchCensus
@@ -107,7 +108,8 @@ class _Doctor:
 
     def installation(self) -> list[Check]:
         installed = read_installed()
-        checks = [judge_python(installed), judge_packages(installed), judge_extras(installed)]
+        waiting = count_waiting(self.paths.database, Code.MISSING_EXTRA)
+        checks = [judge_python(installed), judge_packages(installed), judge_extras(installed, waiting)]
         return [*checks, judge_user(self._user())]
 
     def configuration(self) -> list[Check]:

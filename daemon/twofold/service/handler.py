@@ -15,8 +15,9 @@ import structlog
 
 from twofold.core.codes import Code
 from twofold.core.errors import DeviceFault, LowMemory, TwofoldError
-from twofold.core.formats import check_output
+from twofold.core.formats import FORMATS, check_output
 from twofold.core.job import Intent, Job, Output
+from twofold.core.naming import wrong_extension
 from twofold.core.settings import Limits
 from twofold.imaging.deliver import Outbox, Published, Temp
 from twofold.jobs.board import Board
@@ -169,7 +170,7 @@ class Handler:
             seconds=seconds | {"total": round(now - (job.started or now), 3)},
             source_sha256=job.sha256,
             output_sha256=published.output.sha256,
-            warnings=list(making.warnings),
+            warnings=[*filter(None, [wrong_extension(job.path, FORMATS[picture.header.format])]), *making.warnings],
             best_effort=published.best_effort,
         )
 
@@ -206,10 +207,10 @@ class Handler:
         copy = self.paths.spooled(job.id)
         picture = job.pictures[0]
         self._check_copy(job, copy)
-        target = check_output(picture.chain, picture.header, job.recipe.save_as, self.limits)
+        saving = check_output(picture.chain, picture.header, job.recipe.save_as, self.limits)
         folder = os.path.join(self.paths.scratch, job.id)
         wishes = wishes_for(job.recipe, picture.chain, job.sha256 or "")
-        return Work(job.id, copy, picture.header, picture.chain, target, job.recipe.save_as, folder, wishes)
+        return Work(job.id, copy, picture.header, picture.chain, saving, folder, wishes)
 
     def _check_copy(self, job: Job, copy: str) -> None:
         """The spooled copy is never fsynced: after a power cut it may be gone or hold zeros."""

@@ -16,13 +16,13 @@ from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import DeviceFault, TwofoldError
 from twofold.core.estimate import BETWEEN_PASSES_DEPTH, estimate
-from twofold.core.formats import Format, output_depth
+from twofold.core.formats import Saving, output_depth
 from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain, Pass
 from twofold.core.picture import PictureHeader
 from twofold.core.protocols import Governor
 from twofold.core.provenance import provenance_of
-from twofold.core.recipe import Recipe, SaveAs
+from twofold.core.recipe import Recipe
 from twofold.engine.run import Watch, run_pass
 from twofold.imaging import codec
 from twofold.imaging.change import Wishes
@@ -54,8 +54,7 @@ class Work:
     source: str
     header: PictureHeader
     chain: Chain
-    target: Format
-    save_as: SaveAs
+    saving: Saving
     folder: str
     wishes: Wishes = field(default_factory=Wishes)
 
@@ -148,13 +147,12 @@ class Making:
         try:
             aside = self._beside()
             with self._timed("encode"):
-                name, save_as = self.work.target.name, self.work.save_as
+                save_as = self.work.saving.save_as
                 room_fd, threads = self._room(raster, alpha), self.tools.limits.threads
                 self.warnings = codec.encode(
                     raster,
                     alpha,
                     aside.metadata,
-                    name,
                     save_as,
                     result_fd,
                     self.work.wishes,
@@ -163,7 +161,7 @@ class Making:
                 )
             self.tools.check()
             with self._timed("verify"):
-                codec.verify(result_fd, name, save_as, raster, alpha, room_fd=room_fd, threads=threads)
+                codec.verify(result_fd, aside.metadata, save_as, raster, alpha, room_fd=room_fd, threads=threads)
         finally:
             if alpha is not None:
                 alpha.close()
@@ -191,8 +189,8 @@ class Making:
         if self._in_hand:
             return
         work, plans = self.work, self.forecast()
-        held = estimate(work.header, work.chain, plans, work.target)
-        spilled = estimate(work.header, work.chain, plans, work.target, "scratch")
+        held = estimate(work.header, work.chain, plans, work.saving.format)
+        spilled = estimate(work.header, work.chain, plans, work.saving.format, "scratch")
         stages = self._stages
         stages.rasters = self.tools.ram.enter(work.job_id, held, spilled, lambda: stages.memory_bytes, self.tools.check)
         self._in_hand = True
@@ -203,8 +201,15 @@ class Making:
             source = os.open(self.work.source, os.O_RDONLY | os.O_CLOEXEC)
             files = [self._stages.spare_fd(), self._stages.spare_fd() if self.work.header.alpha else None]
             try:
+                wishes = self.work.saving.save_as
                 decoded = codec.decode(
-                    source, self.work.header, self.tools.limits, raster_fd=files[0], alpha_fd=files[1]
+                    source,
+                    self.work.header,
+                    self.tools.limits,
+                    convert=wishes.convert,
+                    background=wishes.background,
+                    raster_fd=files[0],
+                    alpha_fd=files[1],
                 )
             except BaseException:
                 for fd in files:
@@ -305,7 +310,7 @@ class Making:
         chain = self.work.chain
         stage = self._stages.get(len(chain.passes) + 1) or self.ensure(len(chain.passes))
         aside = self._beside()
-        depth = output_depth(self.work.header, self.work.target)
+        depth = output_depth(self.work.header, self.work.saving.format)
         with self._timed("finish"):
             if stage.raster.size != chain.final or stage.raster.depth != depth:
                 exact = self._stages.spare(chain.final, stage.raster.channels, depth)
@@ -327,7 +332,7 @@ class Making:
         """Bits per sample after `index` passes: 16 between passes, and the result's own where nothing follows."""
         chain = self.work.chain
         if index == len(chain.passes) and not chain.resampled:
-            return output_depth(self.work.header, self.work.target)
+            return output_depth(self.work.header, self.work.saving.format)
         return BETWEEN_PASSES_DEPTH
 
     def _card(self, step: Pass) -> NetworkCard:

@@ -208,9 +208,9 @@ class Planner:
             recipe, facts["why"] = resolve_recipe(self.recipe, header, self.catalogue)
             chain = plan_chain(header.size, recipe, self.catalogue.resolve)
             facts["out_size"] = list(chain.final)
-            target = check_output(chain, header, recipe.save_as, self.settings.limits)
+            saving = check_output(chain, header, recipe.save_as, self.settings.limits)
             plans = [self._plan(step) for step in chain.passes]
-            costs = self._costs(header, chain, plans, target)
+            costs = self._costs(header, chain, plans, saving.format)
         except TwofoldError as error:
             return facts | {"refused": error.reason.to_json()}
         passes = [self._pass(step, plan) for step, plan in zip(chain.passes, plans, strict=True)]

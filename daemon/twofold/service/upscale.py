@@ -157,12 +157,13 @@ class _Run:
         header = probe_file(source.path, self._limits, self._recipe, own_results="skip" if source.found else "process")
         recipe, _ = resolve_recipe(self._recipe, header, self._catalogue)
         chain = plan_chain(header.size, recipe, self._catalogue.resolve)
-        target = check_output(chain, header, recipe.save_as, self._limits)
+        saving = check_output(chain, header, recipe.save_as, self._limits)
+        target = saving.format
         job_id = uuid.uuid4().hex[:12]
         name = name_beside(source.name, _factor(chain), target) if source.beside else output_name(source.name, target)
         folder = os.path.join(self._scratch_dir, UPSCALE_PREFIX + job_id)
         wishes = wishes_for(recipe, chain, _sha256(source.path))
-        work = Work(job_id, os.fsdecode(source.path), header, chain, target, recipe.save_as, folder, wishes)
+        work = Work(job_id, os.fsdecode(source.path), header, chain, saving, folder, wishes)
         making = Making(self._tools, work, lambda progress: self._note(source, job_id, chain, progress))
         self._active[source.path] = ActiveJob(
             job_id, "", source.path, headway=Headway(passes=len(chain.passes), work_px=work_px(chain))

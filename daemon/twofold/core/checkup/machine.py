@@ -74,8 +74,8 @@ def judge_packages(installed: InstalledFacts) -> Check:
     return summed("packages", f"{present} of {len(installed.required)} there", findings, dict(installed.required))
 
 
-def judge_extras(installed: InstalledFacts) -> Check:
-    """What Twofold can do with more packages; missing ones are no fault."""
+def judge_extras(installed: InstalledFacts, waiting: int = 0) -> Check:
+    """What Twofold can do with more packages; missing ones are no fault, unless `waiting` files need one."""
     if not installed.extras:
         return Check("extras", Level.OK, "this version has none")
     texts = []
@@ -83,7 +83,11 @@ def judge_extras(installed: InstalledFacts) -> Check:
         missing = [name for name, version in packages.items() if version is None]
         texts.append(f"{extra} not installed ({', '.join(missing)})" if missing else f"{extra} installed")
     facts = {extra: dict(packages) for extra, packages in installed.extras.items()}
-    return Check("extras", Level.OK, ", ".join(texts), "An extra is added by: pip install 'twofold[NAME]'", facts)
+    hint = "An extra is added by: pip install 'twofold[NAME]'"
+    if waiting:
+        files = "1 file waits" if waiting == 1 else f"{waiting} files wait"
+        texts.append(f"{files} for one: see 'twofold jobs --state waiting'")
+    return Check("extras", Level.WARNING if waiting else Level.OK, ", ".join(texts), hint, facts | {"waiting": waiting})
 
 
 def judge_clock(clock: ClockFacts) -> Check:

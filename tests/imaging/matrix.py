@@ -1,0 +1,133 @@
+"""docs/formats.md, written from small pictures that are put through the codecs: python -m tests.imaging.matrix"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from tests.imaging.pictures import decoded, encoded, noise
+from tests.imaging.sources import EXTRAS, Kind, refusals, sources
+from twofold.core.formats import FORMATS, KEPT_AS, WRITE_FORMATS, Format
+from twofold.core.passes import PIXELS_PER_MEGAPIXEL
+from twofold.imaging.inspection import inspect
+from twofold.imaging.metadata import Metadata
+from twofold.imaging.shared_raster import SharedRaster
+
+HEAD = """\
+# Formats
+
+What Twofold reads and writes, by content: a file's name decides nothing, and a wrong extension is corrected in the
+result's name. This page is written by `make docs` from pictures that went through the codecs; a test holds it to them.
+"""
+READ = """\
+## Read
+
+Samples are 8 or 16 bits inside; what has fewer bits, a palette or a transparent colour becomes what it shows. More than
+8 bits stay more than 8. Embedded RGB and grey profiles stay byte for byte, and pictures without one stay without.
+CMYK and Lab become sRGB (or what `convert` says), by the profile inside.
+
+| format | what | becomes | kept as |
+|---|---|---|---|
+"""
+EXTRA = """
+HEIC needs `pip install 'twofold[heic]'` (pillow-heif; its wheel holds x265, under the GPL-2.0), camera raw
+`'twofold[raw]'` (rawpy, MIT; LibRaw, under the LGPL-2.1 or the CDDL-1.0). Without them such files wait, with the code
+`missing_extra`, and go on by themselves once the package is there; `twofold doctor` counts them. Raw files are
+developed with LibRaw's defaults and the camera's white balance. HEIC's other pictures (depth, gain map) are left out.
+"""
+WRITTEN = """\
+## Written
+
+*exact*: sample by sample. *lossy*: `save_as.quality`, or exact with `save_as.lossless: true` where the next column says
+so; a lossless WebP or JPEG XL that is kept stays lossless. *n bits*: rounded once, at the end.
+
+| format | lossless | {kinds} | largest |
+|---|---|---{dashes}|---|
+"""
+NOTES = """
+- Transparency into JPEG needs `save_as.background`; without it the file is refused before any work.
+- What is larger than its format holds is refused before any work, or written as `save_as.on_too_large` says.
+- WebP and AVIF hold grey as RGB; a grey profile is then converted to sRGB.
+- Lossy JPEG XL keeps the usual profiles by their names: the same colours, other bytes.
+- Fully opaque stays opaque: WebP leaves such a channel out, all others keep it.
+- `save_as.match_source` writes a JPEG with the quantisation tables and the chroma subsampling of the JPEG it came from.
+- Each result is read back before it is delivered. libvips writes JPEG, PNG, WebP and AVIF (by libheif), imagecodecs
+  reads them (AVIF by libavif); tifffile writes TIFF, libvips reads it. For JPEG XL there is only libjxl, for both.
+
+## Refused
+
+Something in these would be lost, so they fail with the code `unsupported_format` and say what to do.
+
+"""
+
+
+def outcome(name: str, channels: int, depth: int, *, alpha: bool, lossless: bool | None = None) -> str:
+    """What becomes of such a picture in the format, found out by writing one."""
+    format_ = FORMATS[name]
+    if alpha and not format_.alpha:
+        return "`background`"
+    samples, cover = noise(channels, depth), np.maximum(noise(1, depth), 1)
+    raster, coverage = SharedRaster.copy_of(samples), SharedRaster.copy_of(cover) if alpha else None
+    wishes = {} if lossless is None else {"lossless": lossless}
+    data, _ = encoded(name, raster, coverage, Metadata(), **wishes)
+    back = decoded(data)
+    found = back.raster.array()
+    same = found.dtype == samples.dtype and bool((found == samples).all())
+    if alpha and back.alpha is not None:
+        same = same and bool((back.alpha.array() == cover).all())
+    raster.close()
+    back.close()
+    if same:
+        return "exact" if found.shape[2] == channels else "exact, as RGB"
+    words = ["lossy"]
+    if inspect(data).header.depth < depth:
+        words.append("8 bits")
+    elif depth == 16 and format_.bits:
+        words.append(f"{format_.bits} bits")
+    if found.shape[2] != channels:
+        words.append("as RGB")
+    return ", ".join(words)
+
+
+def page() -> str:
+    parts = [HEAD, READ + "\n".join(_read_rows()), EXTRA, *_written()]
+    refused = "\n".join(f"- {refusal.what}" for refusal in refusals())
+    return "\n".join(parts) + NOTES + refused + "\n"
+
+
+def _read_rows() -> Iterator[str]:
+    for kind in sorted(sources(), key=lambda kind: list(FORMATS).index(kind.format)):
+        extra = " (extra)" if kind.format in EXTRAS else ""
+        kept = KEPT_AS.get(kind.format, kind.format)
+        yield f"| {kind.format}{extra} | {kind.what} | {_becomes(kind)} | {kept} |"
+
+
+def _becomes(kind: Kind) -> str:
+    words = ["grey" if kind.channels == 1 else "RGB", f"{kind.depth} bits"]
+    return ", ".join([*words, *(["alpha"] if kind.alpha else [])])
+
+
+def _written() -> Iterator[str]:
+    kinds = list(product((1, 3), (8, 16), (False, True)))
+    titles = [f"{'grey' if c == 1 else 'RGB'}{' + alpha' if a else ''} {d}" for c, d, a in kinds]
+    rows = WRITTEN.format(kinds=" | ".join(titles), dashes="|---" * len(titles))
+    for name in FORMATS:
+        if name in WRITE_FORMATS:
+            cells = [outcome(name, channels, depth, alpha=alpha) for channels, depth, alpha in kinds]
+            rows += f"| {name} | {_lossless(FORMATS[name])} | {' | '.join(cells)} | {_largest(FORMATS[name])} |\n"
+    yield rows
+
+
+def _lossless(format_: Format) -> str:
+    return {True: "always", False: "never", None: "`lossless: true`"}[format_.lossless]
+
+
+def _largest(format_: Format) -> str:
+    side = f"{format_.max_side_px} px a side"
+    return side if format_.max_px is None else f"{side}, {format_.max_px // PIXELS_PER_MEGAPIXEL} MP"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
