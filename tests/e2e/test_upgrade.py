@@ -24,13 +24,14 @@ DONE_TIMEOUT_S = 60
 
 
 def as_schema_1(path: str) -> None:
-    """Take everything away that the second schema brought: what is left is what the first version wrote."""
+    """Take everything away that later schemas brought: what is left is what the first version wrote."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP INDEX file_place")
         connection.execute("DROP INDEX file_owed")
         connection.execute("DROP INDEX file_finished")
         for column in ("dismissed", "owed", "after", "best_effort", "turn"):
             connection.execute(f"ALTER TABLE file DROP COLUMN {column}")
+        connection.execute("ALTER TABLE device DROP COLUMN waiting")
         for table in (schema.pause, schema.backlog):
             connection.execute(f"DROP TABLE {table.name}")
         connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
