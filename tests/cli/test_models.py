@@ -99,6 +99,7 @@ def test_the_built_in_networks_verify(tmp_path: Path) -> None:
     assert all(model["ok"] and model["reason"] is None for model in found)
 
 
+@pytest.mark.slow
 def test_verify_names_what_is_broken(tmp_path: Path) -> None:
     weights = next(Path(Places("", "", "").built_in_dir).glob("twofold-art-2x@*.safetensors"))
     shutil.copy(weights, tmp_path / "whole.safetensors")

@@ -149,6 +149,7 @@ def test_a_pass_shrinks_when_memory_falls_and_loses_no_pixel(service: Service, l
     assert service.stop() == 0
 
 
+@pytest.mark.slow
 def test_two_services_do_not_work_on_one_gpu_at_a_time(services: tuple[Service, Service], library: Path) -> None:
     first, second = services
     say(library, {**FACTS, "devices": 1})

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.photos import drop, photo
 from tests.e2e.service import Service, parsed
 
@@ -112,6 +114,7 @@ def test_what_lay_there_before_can_be_left_alone(service: Callable[[str], Servic
     assert one.states()["old.png"] == ("done", None)
 
 
+@pytest.mark.slow
 def test_pause_survives_restarts_and_resume_goes_on(service: Callable[[str], Service]) -> None:
     one, folder = opened(service, config())
     assert "for 3 h 00 min" in said(one, "pause", "--inbox", "in", "--for", "3h")
@@ -131,6 +134,7 @@ def test_pause_survives_restarts_and_resume_goes_on(service: Callable[[str], Ser
     assert said(one, "resume", "--inbox", "in") == "nothing was paused\n"
 
 
+@pytest.mark.slow
 def test_release_frees_the_device_and_the_work_goes_on(service: Callable[[str], Service]) -> None:
     one, folder = opened(service, config(network='"sleep:0.3"'))
     drop(folder, "long.png", photo("png", *LONG, 1))

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from tests.e2e.manager import Manager
 from tests.e2e.photos import drop, photo
 from tests.e2e.service import Service
@@ -36,6 +38,7 @@ MANY_TILES = (440, 440)
 """Four tiles: the service is asked for everything while they are made."""
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_silences_the_watchdog_until_it_is_killed(
     service: Callable[[str], Service], manager: Manager
 ) -> None:

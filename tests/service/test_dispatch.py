@@ -20,6 +20,7 @@ ROUND_S = 8.0
 """Decoding, encoding, and what the queue takes to notice, for the whole run; generous, as the machine is shared."""
 
 
+@pytest.mark.slow
 def test_a_slow_device_leaves_jobs_that_the_fast_one_has_done_sooner(service_on: Start) -> None:
     one, _ = service_on(
         CONFIG, **{name.replace("-", "_"): Gpu(px_per_s=px_per_s) for name, px_per_s in PX_PER_S.items()}

@@ -27,6 +27,7 @@ def test_a_device_that_keeps_failing_is_left_alone_and_the_other_does_its_jobs(s
     assert one.left_over() == []
 
 
+@pytest.mark.slow
 def test_a_job_of_a_lost_device_is_taken_up_by_another_and_the_device_used_again_when_it_answers(
     service_on: Start,
 ) -> None:

@@ -112,6 +112,7 @@ inboxes:
 """
 
 
+@pytest.mark.slow
 def test_a_service_on_nvml_leaves_for_a_real_process_within_five_seconds_and_comes_back(tmp_path: Path) -> None:
     """The one device is the stub's; who is on it are processes of this machine."""
     (tmp_path / "nvml").mkdir()

@@ -21,6 +21,7 @@ JOBS = 8
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.slow
 def test_a_fault_ends_the_worker_and_the_job_goes_on_at_its_band(tmp_path: Path) -> None:
     card = tiny_network(tmp_path, believed_px_per_s=LONG_PX_PER_S)
     with Simulated(tmp_path, CONFIG, {"GPU-8": 8 * GIB}) as one:

@@ -53,7 +53,7 @@ class Bustle:
             self.gpu.occupy(int(self.draws.uniform(0, MOST_BYTES)))
 
 
-@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 30))])
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 9))])
 def test_every_pixel_is_right_whatever_a_neighbour_does(seed: int, tmp_path: Path) -> None:
     """Out of memory at any allocation, caches flushed, plans changed, and the pass given up and taken up again."""
     card = tiny_network(tmp_path)
