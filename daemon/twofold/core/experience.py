@@ -25,7 +25,7 @@ SURPRISE_ALLOWANCE = 1.1
 FIRST_PX = 128 * 128
 MAX_GROWTH = 4
 """A batch is at most this many times the largest that went well: what is not linear shows before it hurts."""
-GOOD_ENOUGH_TO_GROW = 8
+GOOD_ENOUGH_TO_GROW = 3
 """Batches since memory was last tight before a plan may grow again."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from twofold.core.card import NetworkCard
 from twofold.core.cost import CostModel, prior_cost
+from twofold.core.errors import LowMemory
 from twofold.core.experience import GOOD_ENOUGH_TO_GROW, Experience
 from twofold.core.geometry import Size
 from twofold.core.memory import Budget, DeviceKind, DType, MemoryPolicy, plan_budget
@@ -101,7 +102,11 @@ class DeviceGovernor:
             self._learnt[key] = self._experience(card).out_of_memory(plan.batch_px, asked_bytes)
         self._tight(key)
         self._retried()  # the flush before this refusal is no second warning
-        smaller = self._choose(card, plan.tiles.source, budget, ceiling_px=below_px)
+        try:
+            smaller = self._choose(card, plan.tiles.source, budget, ceiling_px=below_px)
+        except LowMemory:
+            # Others took it all: the smallest tiles, and whoever steers the pass waits for the memory to come back.
+            smaller = self._smallest(card, plan.tiles.source, budget, below_px)
         return replace(smaller, oom_steps=plan.oom_steps + 1)
 
     def completed(
@@ -173,6 +178,15 @@ class DeviceGovernor:
             smallest=self.smallest,
         )
         return replace(plan, device=self._device)
+
+    def _smallest(self, card: NetworkCard, source: Size, budget: Budget, below_px: int) -> PassPlan:
+        """The plan that needs least, whether or not it fits now. Raises LowMemory where none is below `below_px`."""
+        dtype = self._key(card)[1]
+        ample = replace(budget, bytes=budget.reading.total_bytes)
+        plan = choose_plan(
+            card, source, self.cost(card), ample, kind=self._kind, dtype=dtype, ceiling_px=below_px, smallest=True
+        )
+        return replace(plan, device=self._device, budget_bytes=budget.bytes)
 
     def _ceiling_px(self, card: NetworkCard, budget: Budget, *others: int | None) -> int | None:
         """The least of what ran out of memory under such a budget, and of `others`."""
