@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.device.one_device import CARD, GIB, PHOTO, TIGHT_BYTES, Device, grown, made
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
-from twofold.core.errors import LowMemory, TwofoldError
+from twofold.core.errors import TwofoldError
 from twofold.core.memory import AllocatorFigures, DeviceKind
 from twofold.core.pass_plan import LONG_BATCH_S, TILE_LADDER_PX, PassPlan
 from twofold.device.cost_store import CostStore
@@ -213,29 +213,6 @@ def test_a_retry_of_the_allocator_is_a_warning() -> None:
     assert smaller.batch_px < plan.batch_px
     device.now_s += 1
     assert governor.steer(CARD, smaller, done_px=0) is smaller, "the same retry warns once"
-
-
-def test_the_retry_before_an_out_of_memory_is_no_second_warning() -> None:
-    device = Device(20 * GIB)
-    governor = device.governor()
-    plan = grown(device, governor)
-    device.held = replace(device.held, retries=1)  # the allocator flushes, tries again, and only then gives up
-    smaller = governor.replan(CARD, plan)
-    device.now_s += 1
-    assert governor.steer(CARD, smaller, done_px=0) is smaller
-
-
-def test_out_of_memory_because_others_took_all_ends_in_waiting_for_the_smallest_tile() -> None:
-    device = Device(20 * GIB)
-    governor = device.governor()
-    plan = grown(device, governor)
-    device.free_bytes, device.now_s = 0, device.now_s + 1
-    smallest = governor.replan(CARD, plan)
-    assert smallest.batch_px <= 128 * 128
-    with pytest.raises(LowMemory):
-        governor.steer(CARD, smallest, done_px=0)
-    device.free_bytes, device.now_s = 20 * GIB, device.now_s + 1
-    assert governor.steer(CARD, smallest, done_px=0) is smallest
 
 
 def test_where_nothing_fits_it_says_so_and_goes_on_when_it_does() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.device.test_governor import CARD, GIB, PHOTO, Device, grown
+import pytest
+
+from tests.device.one_device import CARD, GIB, PHOTO, Device, grown
+from twofold.core.errors import LowMemory
 from twofold.core.memory import AllocatorFigures
 
 
@@ -25,7 +28,7 @@ def test_the_flush_before_a_refusal_is_no_second_warning() -> None:
     device = Device(20 * GIB)
     governor = device.governor()
     plan = grown(device, governor)
-    device.held = replace(device.held, retries=1)
+    device.held = replace(device.held, retries=1)  # the allocator flushes, tries again, and only then gives up
     smaller = governor.replan(CARD, plan)
     device.now_s += 1
     assert governor.steer(CARD, smaller, done_px=0) is smaller
@@ -40,3 +43,16 @@ def test_blocks_that_hold_nothing_go_back_where_others_lack_their_share() -> Non
     before = device.releases
     assert governor.steer(CARD, plan, done_px=0) is plan
     assert (device.releases, device.held.reserved_bytes) == (before + 1, 0)
+
+
+def test_out_of_memory_because_others_took_all_ends_in_waiting_for_the_smallest_tile() -> None:
+    device = Device(20 * GIB)
+    governor = device.governor()
+    plan = grown(device, governor)
+    device.free_bytes, device.now_s = 0, device.now_s + 1
+    smallest = governor.replan(CARD, plan)
+    assert smallest.batch_px <= 128 * 128
+    with pytest.raises(LowMemory):
+        governor.steer(CARD, smallest, done_px=0)
+    device.free_bytes, device.now_s = 20 * GIB, device.now_s + 1
+    assert governor.steer(CARD, smallest, done_px=0) is smallest

@@ -51,9 +51,6 @@ TAKEN_LOOK_EVERY_S = 2.0
 DRAIN_TICK_S = 0.5
 START_BUDGET_S = 60.0
 """Until a worker's first sign: its libraries may come from a slow disk."""
-TAKEN_LOOK_EVERY_S = 2.0
-"""How soon a device is looked at again that another service uses."""
-
 KILL_WAIT_S = 2.0
 """A killed process is gone at once, or it hangs in the kernel: then the watchdog stays unfed."""
 
