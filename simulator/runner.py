@@ -97,7 +97,7 @@ class ChainRunner:
             for part in batches.missing(tile):
                 canvas.write(part)
         for index in batches.completed():
-            canvas.band_done(plan.tiles.row(index)[0].owned.y1)
+            canvas.band_done(plan.tiles.band_end_px(index))
             self._whole = plan, index + 1
 
     def _taken_up(self, batches: Batches | None, canvas: Canvas) -> Batches | None:

@@ -23,7 +23,7 @@ class Batches:
     def __init__(self, plan: PassPlan, first_row: int = 0) -> None:
         """`first_row` is the first band of `plan` that is still to be done."""
         self.plan = plan
-        self.done_px = plan.tiles.row(first_row - 1)[0].owned.y1 if first_row else 0
+        self.done_px = plan.tiles.band_end_px(first_row - 1) if first_row else 0
         self._pending = self._tiles_below()
         self._taken: tuple[PlacedTile, ...] = ()
         self._begun: Rect | None = None  # the last tile that stands of the band in work
@@ -91,6 +91,5 @@ class Batches:
         """The tiles of all bands that own a row from `done_px` on, row-major."""
         tiles, done_px = self.plan.tiles, self.done_px
         for index in range(tiles.rows):
-            band = tiles.row(index)
-            if band[0].owned.y1 > done_px:
-                yield from ((index, tile) for tile in band if self.missing(tile))
+            if tiles.band_end_px(index) > done_px:
+                yield from ((index, tile) for tile in tiles.row(index) if self.missing(tile))

@@ -65,7 +65,7 @@ class PassPlan:
         """The prediction for what is left of the pass where the result's rows of the first `done_px` source rows
         stand: every band that owns a later row runs whole."""
         rows = self.tiles.rows
-        left = sum(self.tiles.row(index)[0].owned.y1 > done_px for index in range(rows))
+        left = sum(self.tiles.band_end_px(index) > done_px for index in range(rows))
         return self.seconds * left / rows
 
     @property

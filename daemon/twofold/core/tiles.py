@@ -57,6 +57,10 @@ class TilePlan:
         across = self._axis(self.whole.width, self.tile.width)
         return tuple(_tile(across.span(column), down) for column in range(across.count))
 
+    def band_end_px(self, index: int) -> int:
+        """The row below the last one that the band owns."""
+        return self._axis(self.whole.height, self.tile.height).span(index).owned_end_px
+
     def tiles(self) -> Iterator[Tile]:
         """All tiles, row-major; the owned rectangles partition `whole`."""
         for index in range(self.rows):

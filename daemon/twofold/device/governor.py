@@ -10,7 +10,7 @@ from twofold.core.cost import CostModel, prior_cost
 from twofold.core.errors import LowMemory
 from twofold.core.experience import GOOD_ENOUGH_TO_GROW, Experience
 from twofold.core.geometry import Size
-from twofold.core.memory import Budget, DeviceKind, DType, MemoryPolicy, plan_budget
+from twofold.core.memory import AllocatorFigures, Budget, DeviceKind, DType, MemoryPolicy, plan_budget
 from twofold.core.pass_plan import PassPlan, choose_plan, worth_changing
 from twofold.core.precision import working_dtype
 from twofold.core.protocols import Allocator, MemoryProbe
@@ -75,7 +75,8 @@ class DeviceGovernor:
         self._steered: tuple[PassPlan, float] | None = None
         self._read: Budget | None = None  # what the batch that runs was allowed
         self._tight_at_s = float("-inf")
-        self._retries = 0
+        self._figures = AllocatorFigures()
+        self._retries = 0  # that were heeded
 
     def plan(self, card: NetworkCard, source: Size) -> PassPlan:
         """See core.protocols.Governor.plan."""
@@ -158,7 +159,7 @@ class DeviceGovernor:
 
     def _budget(self) -> Budget:
         """From a fresh reading; the allocator is stopped where others' share begins."""
-        figures = self._allocator.figures()
+        figures = self._figures = self._allocator.figures()
         reading = replace(
             self._probe.read(), reserved_bytes=figures.reserved_bytes, allocated_bytes=figures.allocated_bytes
         )
@@ -201,8 +202,8 @@ class DeviceGovernor:
         return self._experience(card).provable_px
 
     def _retried(self) -> bool:
-        """True where the allocator has lately had to flush its cache and try again."""
-        before, self._retries = self._retries, self._allocator.figures().retries
+        """True where the allocator had to flush its cache and try again since this was last asked."""
+        before, self._retries = self._retries, self._figures.retries
         return self._retries > before
 
     def _tight(self, key: Network) -> None:
