@@ -199,8 +199,10 @@ class Making:
     def _decode(self) -> Stage:
         with self._timed("decode"):
             source = os.open(self.work.source, os.O_RDONLY | os.O_CLOEXEC)
-            files = [self._stages.spare_fd(), self._stages.spare_fd() if self.work.header.alpha else None]
+            files: list[int | None] = []
             try:
+                files += [self._stages.spare_fd()]
+                files += [self._stages.spare_fd() if self.work.header.alpha else None]
                 wishes = self.work.saving.save_as
                 decoded = codec.decode(
                     source,
