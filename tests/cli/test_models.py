@@ -87,6 +87,7 @@ def test_shared_and_strided_tensors_are_written_whole() -> None:
     assert torch.equal(found["c"], base[1])
 
 
+@pytest.mark.slow
 def test_the_built_in_networks_verify(tmp_path: Path) -> None:
     done = twofold("models", "verify", "--json", cwd=tmp_path, timeout_s=100)
     assert done.returncode == 0, done.stderr

@@ -87,6 +87,7 @@ def test_a_held_backlog_is_announced_started_and_taken_in_order(service: Callabl
     assert inbox(one)["state"] == "ok"
 
 
+@pytest.mark.slow
 def test_once_says_what_it_holds_and_what_lay_there_before_can_be_ignored(service: Callable[[str], Service]) -> None:
     one, folder = opened(service, config("hold"))
     drop(folder, "a.png", photo("png", 24, 18, 1))
@@ -100,6 +101,7 @@ def test_once_says_what_it_holds_and_what_lay_there_before_can_be_ignored(servic
     assert one.states() == {"a.png": ("done", None)}
 
 
+@pytest.mark.slow
 def test_what_lay_there_before_can_be_left_alone(service: Callable[[str], Service]) -> None:
     one, folder = opened(service, config("ignore"))
     drop(folder, "old.png", photo("png", 24, 18, 1))
