@@ -126,6 +126,16 @@ class CachingAllocator:
                     self.segments += 1
                     self._device.give(block.size_bytes)
 
+    def claim(self, unused_bytes: int) -> bool:
+        """As torch.empty of that size, let go of at once."""
+        import torch
+
+        try:
+            self.free(self.allocate(unused_bytes))
+        except torch.OutOfMemoryError:
+            return False
+        return True
+
     def _segment(self, size_bytes: int) -> Block | None:
         """A new segment as one block, or None where the limit or the device refuses it."""
         segment_bytes = _segment_bytes(size_bytes)

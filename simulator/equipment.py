@@ -76,6 +76,9 @@ class SharedAllocator:
         if self._caching is not None:
             self._caching.release()
 
+    def claim(self, unused_bytes: int) -> bool:
+        return self._caching is None or self._caching.claim(unused_bytes)
+
     def load(self, card: NetworkCard) -> Upscaler:
         """A network on the GPU; opens the context where there is none yet."""
         from simulator.true_pixels import TruePixels  # torch: only where a network runs

@@ -49,8 +49,8 @@ DEVICES = (
 class SimulatedKind:
     """A network as published: its card, source pixels per second, launch overhead, and widest over live bytes.
 
-    `parameters` is what chaiNNer's rule looks at; `widest_elements_per_px` are the values of its largest tensor per
-    source pixel, traced. `passes` make 4x; `pairs` of pictures keep a 24-GB card busy for about a minute.
+    `parameters` is what chaiNNer's rule looks at. `passes` make 4x; `pairs` of pictures keep a 24-GB card busy for about
+    a minute.
     """
 
     card: NetworkCard
@@ -58,7 +58,6 @@ class SimulatedKind:
     overhead_s: float
     peak_per_live: tuple[float, float]
     parameters: int
-    widest_elements_per_px: int
     passes: int
     pairs: int
 
@@ -76,6 +75,7 @@ NETWORKS = {
             half=True,
             bfloat16=True,
             live_bytes_per_px=524.0,
+            widest_elements_per_px=64,
             weight_bytes=2_402_608,
             mflop_per_px=1.197,
         ),
@@ -83,7 +83,6 @@ NETWORKS = {
         overhead_s=0.0015,
         peak_per_live=(1.25, 2.24),
         parameters=600_652,
-        widest_elements_per_px=64,
         passes=2,
         pairs=25,
     ),
@@ -97,6 +96,7 @@ NETWORKS = {
             half=True,
             bfloat16=True,
             live_bytes_per_px=3864.0,
+            widest_elements_per_px=192,
             weight_bytes=1_642_800,
             mflop_per_px=0.819,
         ),
@@ -105,7 +105,6 @@ NETWORKS = {
         overhead_s=0.002,
         peak_per_live=(1.12, 1.6),
         parameters=2_236_728,
-        widest_elements_per_px=192,
         passes=2,
         pairs=8,
     ),
@@ -122,6 +121,7 @@ NETWORKS = {
             half=True,
             bfloat16=True,
             live_bytes_per_px=2072.0,
+            widest_elements_per_px=256,
             weight_bytes=66_812_684,
             mflop_per_px=8.966,
         ),
@@ -129,7 +129,6 @@ NETWORKS = {
         overhead_s=0.010,
         peak_per_live=(2.16, 3.15),
         parameters=16_703_171,
-        widest_elements_per_px=256,
         passes=2,
         pairs=3,
     ),
@@ -144,6 +143,7 @@ NETWORKS = {
             half=True,
             bfloat16=True,
             live_bytes_per_px=8204.0,
+            widest_elements_per_px=1024,
             weight_bytes=66_791_948,
             mflop_per_px=35.854,
         ),
@@ -151,7 +151,6 @@ NETWORKS = {
         overhead_s=0.010,
         peak_per_live=(2.06, 3.06),
         parameters=16_697_987,
-        widest_elements_per_px=1024,
         passes=1,
         pairs=3,
     ),
@@ -167,6 +166,7 @@ NETWORKS = {
             minimum_px=16,
             bfloat16=True,
             live_bytes_per_px=10308.0,
+            widest_elements_per_px=540,
             weight_bytes=67_063_964,
             mflop_per_px=24.929,
         ),
@@ -175,7 +175,6 @@ NETWORKS = {
         overhead_s=0.014,
         peak_per_live=(1.6, 2.2),
         parameters=11_752_487,
-        widest_elements_per_px=540,
         passes=2,
         pairs=1,
     ),

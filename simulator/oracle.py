@@ -4,6 +4,9 @@ It keeps the same promises as the daemon (`keep_free`, `use_at_most`, no batch o
 same halo. But it takes any size of tile, learns nothing, foresees its neighbour for as long as a batch lasts, changes
 its plan after any batch without doing anything twice, and meets neither noise nor spikes. Where nothing fits it waits,
 and no longer than it has to.
+
+Of two kinds: the frugal one keeps the daemon's last promise too, to take no more than helps (the smallest plan within
+5 % of the best); the other takes the fastest plan that fits.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from simulator.upscaler import SimulatedUpscaler
 from twofold.core.card import NetworkCard
 from twofold.core.geometry import Size
 from twofold.core.memory import MemoryPolicy, MemoryReading, plan_budget
-from twofold.core.pass_plan import BATCHES, LONG_BATCH_S, MAX_ELEMENTS
+from twofold.core.pass_plan import BATCHES, GOOD_ENOUGH_PERCENT, LONG_BATCH_S, MAX_ELEMENTS
 from twofold.core.tiles import plan_tiles
 
 LOOK_S = 0.05  # how finely it looks ahead, and waits
@@ -57,8 +60,16 @@ class Oracle:
     """Runs one workload on a device of `total_bytes` beside `neighbour`, which must be fresh."""
 
     def __init__(
-        self, kind: SimulatedKind, cost: TrueCost, total_bytes: int, neighbour: Neighbour, policy: MemoryPolicy
+        self,
+        kind: SimulatedKind,
+        cost: TrueCost,
+        total_bytes: int,
+        neighbour: Neighbour,
+        policy: MemoryPolicy,
+        *,
+        frugal: bool,
     ) -> None:
+        self._frugal = frugal
         self._kind = kind
         self._card = kind.card
         self._cost = cost
@@ -89,7 +100,7 @@ class Oracle:
         left = 1.0  # of the pass
         waited_s = 0.0
         while left > 0:
-            choice = next((one for one in choices if self._fits(one)), None)
+            choice = self._choice(choices)
             if choice is None:
                 self._held_bytes = self._cost.weight_bytes
                 self._now_s += LOOK_S
@@ -104,6 +115,13 @@ class Oracle:
             self._now_s += choice.batch_s * min(1.0, left / share)
             left -= share
         return True
+
+    def _choice(self, choices: list[Choice]) -> Choice | None:
+        best = next((one for one in choices if self._fits(one)), None)
+        if best is None or not self._frugal:
+            return best
+        good = [one for one in choices if one.pass_s * GOOD_ENOUGH_PERCENT <= best.pass_s * 100]
+        return next(one for one in sorted(good, key=lambda one: one.held_bytes) if self._fits(one))
 
     def _fits(self, choice: Choice) -> bool:
         """From now until its batch ends, with nothing else of ours on the device."""
@@ -136,7 +154,7 @@ class Oracle:
             )
             for batch in BATCHES["cuda"]:
                 batch_px = tiles.tile.pixels * batch
-                if batch > tiles.count or batch_px * self._kind.widest_elements_per_px > MAX_ELEMENTS:
+                if batch > tiles.count or batch_px * self._card.widest_elements_per_px > MAX_ELEMENTS:
                     continue
                 full, rest = divmod(tiles.count, batch)
                 pass_s = full * self._cost.seconds(batch_px)

@@ -62,7 +62,7 @@ class ChainRunner:
         while self._bench.clock() < self._limit_s:
             try:
                 if batches is None:
-                    plan = self._governor.plan(card, size)
+                    plan = self._governor.plan(card, size, patient=True)
                     on_plan(plan)
                     batches = Batches(plan)
                     canvas = self._canvas(plan, canvas)
@@ -87,7 +87,7 @@ class ChainRunner:
         batch_px = len(tiles) * plan.tiles.tile.pixels
         seconds = self._run(batch_px)
         if seconds is None:
-            self._change(batches, self._governor.replan(card, plan))
+            self._change(batches, self._governor.replan(card, plan, batches.rest))
             return
         self._attempts = 0
         self._governor.completed(
@@ -114,7 +114,7 @@ class ChainRunner:
         patient_until_s = clock() + PATIENCE_S
         while True:
             try:
-                return self._governor.steer(self._bench.upscaler.card, batches.plan, done_px=batches.done_px)
+                return self._governor.steer(self._bench.upscaler.card, batches.plan, batches.rest)
             except TwofoldError as error:
                 if error.code is not Code.LOW_MEMORY or clock() >= patient_until_s:
                     raise

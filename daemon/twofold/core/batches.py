@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from twofold.core.geometry import Rect
 from twofold.core.pass_plan import PassPlan
-from twofold.core.tiles import Tile
+from twofold.core.tiles import Begun, Rest, Tile
 
 PlacedTile = tuple[int, Tile]  # and the index of its band
 
@@ -23,16 +23,21 @@ class Batches:
     def __init__(self, plan: PassPlan, first_row: int = 0) -> None:
         """`first_row` is the first band of `plan` that is still to be done."""
         self.plan = plan
-        self.done_px = plan.tiles.band_end_px(first_row - 1) if first_row else 0
+        self.done_px = plan.tiles.done_px(first_row)
         self._pending = self._tiles_below()
         self._taken: tuple[PlacedTile, ...] = ()
-        self._begun: Rect | None = None  # the last tile that stands of the band in work
+        self._begun: Begun | None = None
         self._stairs: tuple[tuple[int, int], ...] = ()
 
     @property
     def done(self) -> bool:
         """True where all rows stand."""
         return self.done_px >= self.plan.tiles.whole.height
+
+    @property
+    def rest(self) -> Rest:
+        """What other plans could go on with."""
+        return Rest(self.plan.tiles.source, self.done_px, self._begun)
 
     def take(self) -> tuple[PlacedTile, ...]:
         """The next batch by the plan in force; none where the pass is done. To be completed, or to be changed."""
@@ -43,7 +48,7 @@ class Batches:
         """The batch that was taken stands in the result; the bands that are whole by it."""
         whole = []
         for index, tile in self._taken:
-            self._begun = tile.owned
+            self._begun = Begun(self.plan.tiles, index, tile.owned.x1)
             if tile.owned.x1 == self.plan.tiles.whole.width:
                 self._begun, self.done_px = None, tile.owned.y1
                 self._stairs = tuple(step for step in self._stairs if step[0] > self.done_px)
@@ -54,14 +59,17 @@ class Batches:
     def change(self, plan: PassPlan) -> None:
         """Go on by another plan. A batch that was taken and not completed comes again.
 
-        What stands of the band in work goes on standing; with other tiles a few pixels at its edges are computed twice.
+        What stands of the band in work goes on standing. A plan that takes the band over as it was begun computes
+        nothing twice, another one does where its tiles reach into it.
         """
         same_tiles = plan.tiles == self.plan.tiles
         self.plan = plan
         if same_tiles:
             self._pending = chain(self._taken, self._pending)
         else:
-            self._stairs, self._begun = self._steps(), None
+            self._stairs = self._steps()
+            if self._begun is not None and not self._begun.taken_over_by(plan.tiles):
+                self._begun = None
             self._pending = self._tiles_below()
         self._taken = ()
 
@@ -81,7 +89,7 @@ class Batches:
         """The stairs with what stands of the band in work."""
         if self._begun is None:
             return self._stairs
-        end_px, column_px = self._begun.y1, self._begun.x1
+        end_px, column_px = self._begun.tiles.band_end_px(self._begun.row), self._begun.px
         higher = [step for step in self._stairs if step[0] < end_px and step[1] > column_px]
         lower = [step for step in self._stairs if step[0] > end_px]
         within = [step[1] for step in self._stairs if step[0] >= end_px][:1]

@@ -11,6 +11,7 @@ from twofold.core.experience import Experience
 from twofold.core.geometry import Size
 from twofold.core.memory import Budget, DeviceKind, DType
 from twofold.core.pass_plan import choose_plan, tile_ladder_px
+from twofold.core.tiles import Rest
 
 TYPICAL = Size(4000, 3000)
 """The picture whose rate stands for the network's: 12 megapixels, as most cameras and phones make."""
@@ -83,5 +84,5 @@ def picture_px_per_s(card: NetworkCard, cost: Cost, kind: DeviceKind, dtype: DTy
     Raises TwofoldError(LOW_MEMORY).
     """
     known = replace(prior_cost(card, kind, dtype), px_per_s=cost.px_per_s, overhead_s=cost.overhead_s)
-    plan = choose_plan(card, TYPICAL, known, budget, kind=kind, dtype=dtype)
+    plan = choose_plan(card, Rest(TYPICAL), known, budget, kind=kind, dtype=dtype)
     return TYPICAL.pixels / plan.seconds

@@ -13,7 +13,8 @@ class NetworkCard:
     `halo_px` is the receptive radius in input pixels, rounded up; `exact` says that a tiled run with this halo equals
     the whole picture; where it is not, `tiling_error` is the largest difference found, as a share of full range.
     `alignment` divides every tile origin and size; `minimum_px` is the smallest side it accepts.
-    `live_bytes_per_px` are live tensor bytes per padded input pixel in float32 (liveness trace);
+    `live_bytes_per_px` are live tensor bytes per padded input pixel in float32 (liveness trace), and
+    `widest_elements_per_px` the values of the largest single tensor (0: not measured);
     `mflop_per_px` counts 2 x MACs per input pixel, in millions. `backend` is torch, identity or sleep.
     """
 
@@ -33,6 +34,7 @@ class NetworkCard:
     half: bool = False
     bfloat16: bool = False
     live_bytes_per_px: float = 64.0
+    widest_elements_per_px: float = 0.0
     weight_bytes: int = 0
     mflop_per_px: float = 0.0
     license: str = ""

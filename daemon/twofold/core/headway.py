@@ -47,5 +47,6 @@ def headway(chain: Chain, passes_done: int, fraction: float, plan: PassPlan | No
         tiles = plan.tiles.count
         before_px = sum(step.source.pixels for step in chain.passes[:index])
         share = (fraction * whole_px - before_px) / chain.passes[index].source.pixels
-        done = round(min(max(share, 0.0), 1.0) * plan.tiles.rows) * plan.tiles.columns
+        done_px = round(share * plan.tiles.whole.height)
+        done = sum(plan.tiles.band_end_px(row) <= done_px for row in range(plan.tiles.rows)) * plan.tiles.columns
     return Headway(stage, index + 1, len(chain.passes), done, tiles, fraction * whole_px, whole_px)

@@ -28,6 +28,11 @@ class AllocatorFigures:
     allocated_bytes: int = 0
     retries: int = 0
 
+    @property
+    def unused_bytes(self) -> int:
+        """What is held and holds nothing."""
+        return max(0, self.reserved_bytes - self.allocated_bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
@@ -41,6 +46,11 @@ class MemoryReading:
     total_bytes: int
     reserved_bytes: int = 0
     allocated_bytes: int = 0
+
+    @property
+    def unused_bytes(self) -> int:
+        """What this process holds and does not use."""
+        return max(0, self.reserved_bytes - self.allocated_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +71,14 @@ class Budget:
     capped_by: Literal["free", "use_at_most"]
 
     @property
+    def short(self) -> bool:
+        """True where others lack something of their share."""
+        return self.reading.free_bytes < self.keep_free_bytes
+
+    @property
     def hoards(self) -> bool:
         """True where others lack of their share what the allocator keeps and does not use."""
-        reading = self.reading
-        return reading.free_bytes < self.keep_free_bytes and reading.reserved_bytes > reading.allocated_bytes
+        return self.short and self.reading.unused_bytes > 0
 
     @property
     def reserve_at_most_bytes(self) -> int:
@@ -84,8 +98,7 @@ def plan_budget(reading: MemoryReading, policy: MemoryPolicy, kind: DeviceKind) 
     keep_free_bytes = policy.keep_free_bytes
     if keep_free_bytes is None:
         keep_free_bytes = max(KEEP_FREE_BYTES[kind], int(KEEP_FREE_SHARE[kind] * reading.total_bytes))
-    unused_bytes = max(0, reading.reserved_bytes - reading.allocated_bytes)
-    left_bytes = reading.free_bytes + int(RECLAIMABLE * unused_bytes) - keep_free_bytes
+    left_bytes = reading.free_bytes + int(RECLAIMABLE * reading.unused_bytes) - keep_free_bytes
     allowed_bytes = int(policy.use_at_most * reading.total_bytes) - reading.allocated_bytes
     return Budget(
         bytes=max(0, min(left_bytes, allowed_bytes)),

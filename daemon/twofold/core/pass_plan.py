@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from twofold.core.card import NetworkCard
@@ -13,7 +14,7 @@ from twofold.core.errors import LowMemory
 from twofold.core.geometry import Size
 from twofold.core.memory import Budget, DeviceKind, DType
 from twofold.core.quantity import about_bytes
-from twofold.core.tiles import TilePlan, plan_tiles
+from twofold.core.tiles import Rest, TilePlan, plan_tiles
 
 # fmt: off
 TILE_LADDER_PX: dict[DeviceKind, tuple[int, ...]] = {
@@ -30,7 +31,7 @@ TILE_LADDER_PX: dict[DeviceKind, tuple[int, ...]] = {
 BATCHES: dict[DeviceKind, tuple[int, ...]] = {"cuda": (1, 2, 4, 8, 16), "cpu": (1,)}  # batching gains nothing on a CPU
 MAX_ELEMENTS = 2**31 - 1  # of one tensor: kernels index with 32 bits
 GOOD_ENOUGH_PERCENT = 95  # of the best speed; among such plans the smallest is taken
-WORTH_PERCENT = 10  # of gain, before a running pass is given another plan
+WORTH_PERCENT = 3  # of gain, before a running pass is given another plan
 LONG_BATCH_S: dict[DeviceKind, float] = {"cuda": 2.0, "cpu": 10.0}
 """Between batches a worker hears that it is to stop, to leave or to shrink: none is planned longer. Wide on a CPU:
 a busy machine must not change the tiles, and with them the last bit of a result."""
@@ -40,7 +41,7 @@ LONG_PASS_S = 5.0  # from here on a pass is a step of its own, on scratch files 
 
 @dataclass(frozen=True, slots=True)
 class PassPlan:
-    """How one pass runs: tiles, batch, dtype, and why; `seconds` is the prediction for the whole pass.
+    """How one pass runs: tiles, batch, dtype, and why; `seconds` is the prediction for all its tiles.
 
     `oom_steps` counts how often the pass ran out of memory and stepped down before it came to this plan.
     """
@@ -61,13 +62,6 @@ class PassPlan:
         """Window pixels of a full batch, halo included."""
         return self.tiles.tile.pixels * self.batch
 
-    def remaining_s(self, done_px: int) -> float:
-        """The prediction for what is left of the pass where the result's rows of the first `done_px` source rows
-        stand: every band that owns a later row runs whole."""
-        rows = self.tiles.rows
-        left = sum(self.tiles.band_end_px(index) > done_px for index in range(rows))
-        return self.seconds * left / rows
-
     @property
     def long(self) -> bool:
         """True where the pass is worth a step of its own."""
@@ -86,6 +80,8 @@ class PassPlan:
             "halo": self.tiles.halo_px,
             "alignment": self.tiles.alignment,
             "scale": self.tiles.scale,
+            "top": self.tiles.top_px,
+            "begun": [self.tiles.begun_row, self.tiles.begun_px],
             "tiles": self.tiles.count,
             "batch": self.batch,
             "dtype": self.dtype,
@@ -99,7 +95,7 @@ class PassPlan:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> PassPlan:
-        """The plan in force as it was recorded; its figures are not kept."""
+        """The plan in force as it was recorded; its figures are not kept. Older versions recorded less."""
         tiles = TilePlan(
             Size(*data["source"]),
             Size(*data["whole"]),
@@ -107,6 +103,8 @@ class PassPlan:
             data["halo"],
             data["alignment"],
             data["scale"],
+            data.get("top", 0),
+            *data.get("begun", (0, 0)),
         )
         return cls(
             tiles,
@@ -117,13 +115,13 @@ class PassPlan:
             data["seconds"],
             data["why"],
             data["device"],
-            oom_steps=data.get("oom_steps", 0),  # rows of the first versions lack it
+            oom_steps=data.get("oom_steps", 0),
         )
 
 
 def choose_plan(
     card: NetworkCard,
-    source: Size,
+    rest: Rest,
     cost: CostModel,
     budget: Budget,
     *,
@@ -134,11 +132,11 @@ def choose_plan(
 ) -> PassPlan:
     """The smallest plan within 5 % of the best useful pixels per second among those that fit the budget.
 
-    Plans with batches of more than LONG_BATCH_S are taken only where there are no others. `ceiling_px` bounds
+    Where a band is in work, the plan keeps to these bands and is the best for what is left of this one. Plans with batches of more than LONG_BATCH_S are taken only where there are no others. `ceiling_px` bounds
     tile_px * batch (remembered from an out-of-memory, or not proven yet). `smallest` takes the one that needs least.
     Raises TwofoldError(LOW_MEMORY) where not even one smallest tile fits.
     """
-    candidates = sorted(_candidates(card, source, cost, kind), key=_Candidate.order)
+    candidates = sorted(_candidates(cost, kind, _cuts(card, rest, kind)), key=_Candidate.order)
     possible = [
         one
         for one in candidates
@@ -158,8 +156,8 @@ def choose_plan(
         dtype=dtype,
         need_bytes=chosen.need_bytes,
         budget_bytes=budget.bytes,
-        seconds=chosen.seconds,
-        why=_why(source, chosen, best_s, budget),
+        seconds=pass_seconds(cost, chosen.tiles, chosen.batch),
+        why=_why(rest, chosen, best_s, budget),
         device=kind,
         figures={
             "free_bytes": budget.reading.free_bytes,
@@ -178,10 +176,21 @@ def choose_plan(
     )
 
 
-def worth_changing(plan: PassPlan, better: PassPlan, cost: CostModel, done_px: int) -> bool:
-    """True where `better` saves a tenth of what is left below `done_px`, by what is known of the cost now."""
-    known = replace(plan, seconds=pass_seconds(cost, plan.tiles, plan.batch))
-    return known.remaining_s(done_px) * 100 >= better.remaining_s(done_px) * (100 + WORTH_PERCENT)
+def worth_changing(plan: PassPlan, better: PassPlan, cost: CostModel, rest: Rest) -> bool:
+    """True where `better` saves enough of the rest, by what is known of the cost now.
+
+    Where a band is in work, of what is left of this one: after it, a plan is chosen anew.
+    """
+
+    def left_s(one: PassPlan) -> float:
+        begun = rest.begun
+        rows = range(one.tiles.rows) if begun is None else (begun.row,)
+        left_px = 0 if begun is None else begun.px
+        tiles = (tile for row in rows for tile in one.tiles.row(row))
+        count = sum(tile.owned.y1 > rest.top_px and tile.owned.x1 > left_px for tile in tiles)
+        return _seconds(cost, one.tiles.tile.pixels, count, one.batch)
+
+    return left_s(plan) * 100 >= left_s(better) * (100 + WORTH_PERCENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +210,9 @@ class _Candidate:
         return self.need_bytes, self.seconds, self.batch, self.tiles.tile.width
 
 
-def _candidates(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKind) -> Iterator[_Candidate]:
-    """Every tile of the ladder with every batch that this picture can fill; at least one."""
-    for tiles, count in _cuts(card, source, kind):
+def _candidates(cost: CostModel, kind: DeviceKind, cuts: Iterable[tuple[TilePlan, int]]) -> Iterator[_Candidate]:
+    """Every cut with every batch that it can fill; at least one."""
+    for tiles, count in cuts:
         for batch in BATCHES[kind]:
             if batch <= count:
                 need_bytes = cost.need_bytes(tiles.tile.pixels, batch)
@@ -212,19 +221,30 @@ def _candidates(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKi
 
 
 @lru_cache(maxsize=32)  # the passes that are at work; a plan is chosen before every batch
-def _cuts(card: NetworkCard, source: Size, kind: DeviceKind) -> tuple[tuple[TilePlan, int], ...]:
-    """The ways to cut the picture, and how many tiles each makes."""
-    cuts: dict[Size, TilePlan] = {}
-    for tile_px in tile_ladder_px(card, kind):
+def _cuts(card: NetworkCard, rest: Rest, kind: DeviceKind) -> tuple[tuple[TilePlan, int], ...]:
+    """The ways to cut what is left of the picture, or of a band, and how many tiles each makes."""
+    ladder_px = tile_ladder_px(card, kind)
+    if rest.begun is not None:
+        narrow = {tiles.tile: tiles for tiles in map(rest.begun.rest, ladder_px)}
+        return tuple((tiles, tiles.begun_columns) for tiles in narrow.values())
+    square: list[TilePlan] = []
+    for tile_px in ladder_px:
         tiles = plan_tiles(
-            source,
+            rest.source,
             tile_px=tile_px,
             halo_px=card.halo_px,
             alignment=card.alignment,
             scale=card.scale,
             minimum_px=card.minimum_px,
+            top_px=rest.top_px,
         )
-        cuts.setdefault(tiles.tile, tiles)
+        if not square or tiles.tile != square[-1].tile:
+            square.append(tiles)
+    cuts = {one.tile: one for one in square}
+    for smaller, larger in pairwise(square):
+        # A step wider or higher than they are high or wide: halfway between two square ones.
+        wide, high = Size(larger.tile.width, smaller.tile.height), Size(smaller.tile.width, larger.tile.height)
+        cuts |= {tile: replace(smaller, tile=tile) for tile in (wide, high) if tile not in cuts}
     return tuple((tiles, tiles.count) for tiles in cuts.values())
 
 
@@ -255,15 +275,16 @@ def _seconds(cost: CostModel, tile_px: int, count: int, batch: int) -> float:
 
 
 def _elements_per_px(card: NetworkCard) -> float:
-    """More than any one tensor of the network holds per input pixel: all that is live together."""
-    return max(card.live_bytes_per_px / BYTES_PER_SAMPLE["float32"], card.channels_out * card.scale**2)
+    """What the largest tensor of the network holds per input pixel; where it was not measured, all that is live."""
+    widest = card.widest_elements_per_px or card.live_bytes_per_px / BYTES_PER_SAMPLE["float32"]
+    return max(widest, card.channels_out * card.scale**2)
 
 
-def _why(source: Size, chosen: _Candidate, best_s: float, budget: Budget) -> str:
+def _why(rest: Rest, chosen: _Candidate, best_s: float, budget: Budget) -> str:
     tile = chosen.tiles.tile
-    speed = f"{source.pixels / chosen.seconds / 1e6:.3g} MP/s"
+    speed = f"{rest.pixels / chosen.seconds / 1e6:.3g} MP/s"
     if chosen.seconds > best_s:
-        speed += f" of {source.pixels / best_s / 1e6:.3g} at best"
+        speed += f" of {rest.pixels / best_s / 1e6:.3g} at best"
     return (
         f"tiles of {tile.width} x {tile.height} px, batch {chosen.batch}: {speed},"
         f" for {about_bytes(chosen.need_bytes)} of a budget of {about_bytes(budget.bytes)} ({_origin(budget)})"

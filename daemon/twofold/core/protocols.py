@@ -9,6 +9,7 @@ from twofold.core.geometry import Size
 from twofold.core.memory import AllocatorFigures, MemoryReading
 from twofold.core.neighbours import Neighbours
 from twofold.core.pass_plan import PassPlan
+from twofold.core.tiles import Rest
 
 
 class MemoryProbe(Protocol):
@@ -29,6 +30,12 @@ class Allocator(Protocol):
     def release(self) -> None:
         """Give back to the device what holds nothing."""
 
+    def claim(self, unused_bytes: int) -> bool:
+        """Hold so much that holds nothing yet, for the batch to come, so that nobody takes it meanwhile.
+
+        True where it is held, or where this kind of memory cannot be held beforehand; False where it was refused.
+        """
+
 
 class NeighbourProbe(Protocol):
     """Looks who else is on one device."""
@@ -40,19 +47,19 @@ class NeighbourProbe(Protocol):
 class Governor(Protocol):
     """The only owner of the budget of one device."""
 
-    def plan(self, card: NetworkCard, source: Size) -> PassPlan:
-        """A plan for one pass from a fresh reading. Raises TwofoldError(LOW_MEMORY)."""
+    def plan(self, card: NetworkCard, source: Size, *, patient: bool = False) -> PassPlan:
+        """A plan for one pass from a fresh reading. Raises TwofoldError(LOW_MEMORY) where none fits; with `patient`,
+        the smallest one instead where it may fit another time."""
 
-    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int) -> PassPlan:
-        """Before every batch: the very same plan where it stands, else the one to go on by.
+    def steer(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
+        """Before every batch: the very same plan where it stands, else the one to do the rest by.
 
-        Smaller at once where memory got short. Larger only after good batches, for a real gain over what is left below
-        `done_px` source rows.
+        Smaller at once where memory got short. Larger only after good batches, for a real gain over what is left.
         Raises TwofoldError(LOW_MEMORY) where not even the smallest tile fits now.
         """
 
-    def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:
-        """A strictly smaller plan after `plan` ran out of memory; remembered for a while.
+    def replan(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
+        """A strictly smaller plan to do the rest by after `plan` ran out of memory; remembered for a while.
 
         Raises TwofoldError(LOW_MEMORY).
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twofold.core.geometry import Rect, Size
 
@@ -24,7 +24,9 @@ class TilePlan:
     """Shape and place of all tiles of one pass.
 
     `source` is the raster's size, `whole` the picture padded right and bottom to `alignment`, `tile` the shape of every
-    window (halo included). Windows start on multiples of `alignment` and shift inward at the far edges.
+    window (halo included). Windows start on multiples of `alignment` and shift inward at the far edges. The rows above
+    `top_px` are another plan's, or done: the tiles own what lies below, and see above it what their halo needs. So do
+    those of band `begun_row` right of `begun_px`, where a plan took over a band that another one had begun.
     """
 
     source: Size
@@ -33,14 +35,23 @@ class TilePlan:
     halo_px: int
     alignment: int
     scale: int
+    top_px: int = 0
+    begun_row: int = 0
+    begun_px: int = 0
 
     @property
     def columns(self) -> int:
+        """Tiles in a band that was not begun."""
         return self._axis(self.whole.width, self.tile.width).count
 
     @property
+    def begun_columns(self) -> int:
+        """Tiles in the band that was."""
+        return self._across(self.begun_row).count
+
+    @property
     def rows(self) -> int:
-        return self._axis(self.whole.height, self.tile.height).count
+        return self._down.count
 
     @property
     def count(self) -> int:
@@ -53,35 +64,91 @@ class TilePlan:
 
     def row(self, index: int) -> tuple[Tile, ...]:
         """The tiles of one band, left to right. Bands own disjoint row ranges, top to bottom."""
-        down = self._axis(self.whole.height, self.tile.height).span(index)
-        across = self._axis(self.whole.width, self.tile.width)
+        down = self._down.span(index)
+        across = self._across(index)
         return tuple(_tile(across.span(column), down) for column in range(across.count))
 
     def band_end_px(self, index: int) -> int:
         """The row below the last one that the band owns."""
-        return self._axis(self.whole.height, self.tile.height).span(index).owned_end_px
+        return self._down.span(index).owned_end_px
+
+    def done_px(self, bands: int) -> int:
+        """The rows that stand once the first `bands` bands do."""
+        return self.band_end_px(bands - 1) if bands else self.top_px
 
     def tiles(self) -> Iterator[Tile]:
-        """All tiles, row-major; the owned rectangles partition `whole`."""
+        """All tiles, row-major; the owned rectangles partition `whole` below `top_px`, but for what was begun."""
         for index in range(self.rows):
             yield from self.row(index)
 
-    def _axis(self, whole_px: int, tile_px: int) -> _Axis:
-        return _Axis(whole_px, tile_px, self.halo_px, self.alignment)
+    def _across(self, index: int) -> _Axis:
+        return self._axis(self.whole.width, self.tile.width, self.begun_px if index == self.begun_row else 0)
+
+    @property
+    def _down(self) -> _Axis:
+        return self._axis(self.whole.height, self.tile.height, self.top_px)
+
+    def _axis(self, whole_px: int, tile_px: int, first_px: int = 0) -> _Axis:
+        return _Axis(whole_px, tile_px, self.halo_px, self.alignment, first_px)
 
 
 def plan_tiles(
-    source: Size, *, tile_px: int, halo_px: int, alignment: int, scale: int, minimum_px: int = 1
+    source: Size, *, tile_px: int, halo_px: int, alignment: int, scale: int, minimum_px: int = 1, top_px: int = 0
 ) -> TilePlan:
-    """Cut `source` into windows of at most `tile_px` a side (halo included).
+    """Cut `source` into windows of at most `tile_px` a side (halo included), from row `top_px` on.
 
     An axis that fits into `tile_px` runs at its own (padded) length. Raises ValueError where `tile_px` leaves no owned
     pixel beside the halo.
     """
     smallest_px = _round_up(minimum_px, alignment)
     whole = Size(*(max(_round_up(side_px, alignment), smallest_px) for side_px in source))
-    tile = Size(*(_tile_side(side_px, tile_px, halo_px, alignment, smallest_px) for side_px in whole))
-    return TilePlan(source, whole, tile, halo_px, alignment, scale)
+    down_px = whole.height - _first_start(whole.height, 0, top_px, halo_px, alignment)
+    tile = Size(
+        _tile_side(whole.width, tile_px, halo_px, alignment, smallest_px),
+        min(whole.height, _tile_side(down_px, tile_px, halo_px, alignment, smallest_px)),
+    )
+    return TilePlan(source, whole, tile, halo_px, alignment, scale, top_px)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Band `row` of `tiles` is in work: what lies in it left of `px` stands."""
+
+    tiles: TilePlan
+    row: int
+    px: int
+
+    def rest(self, tile_px: int) -> TilePlan:
+        """The same bands in windows of at most `tile_px` across, which cover evenly what is left of this one.
+
+        Raises ValueError as `plan_tiles`.
+        """
+        tiles, halo_px, alignment = self.tiles, self.tiles.halo_px, self.tiles.alignment
+        across_px = tiles.whole.width - _first_start(tiles.whole.width, 0, self.px, halo_px, alignment)
+        width_px = _tile_side(across_px, tile_px, halo_px, alignment, alignment)
+        return replace(tiles, tile=Size(width_px, tiles.tile.height), begun_row=self.row, begun_px=self.px)
+
+    def taken_over_by(self, tiles: TilePlan) -> bool:
+        """True where `tiles` go on with this band where it ends."""
+        theirs = (tiles.begun_row, tiles.begun_px, tiles.top_px, tiles.tile.height)
+        return theirs == (self.row, self.px, self.tiles.top_px, self.tiles.tile.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left of a pass over `source`: the rows from `top_px` on, but for what stands of the band in work."""
+
+    source: Size
+    top_px: int = 0
+    begun: Begun | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Of the source; where a band is in work, what is left of this one."""
+        if self.begun is None:
+            return self.source.width * (self.source.height - self.top_px)
+        end_px = self.begun.tiles.band_end_px(self.begun.row)
+        return (self.begun.tiles.whole.width - self.begun.px) * (end_px - self.top_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +163,17 @@ class _Span:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """One axis of a plan; `whole_px` and `tile_px` are multiples of `alignment`."""
+    """One axis of a plan, cut from `first_px` on; `whole_px` and `tile_px` are multiples of `alignment`."""
 
     whole_px: int
     tile_px: int
     halo_px: int
     alignment: int
+    first_px: int
 
     @property
     def count(self) -> int:
-        return _count(self.whole_px, self.tile_px, self.halo_px, self.alignment)
+        return _count(self.whole_px - self._first_start_px, self.tile_px, self.halo_px, self.alignment)
 
     def span(self, index: int) -> _Span:
         start_px = self._start(index)
@@ -113,16 +181,21 @@ class _Axis:
         return _Span(
             start_px,
             start_px + self.tile_px,
-            0 if index == 0 else self._border(index),
+            self.first_px if index == 0 else self._border(index),
             self.whole_px if last else self._border(index + 1),
         )
 
+    @property
+    def _first_start_px(self) -> int:
+        return _first_start(self.whole_px, self.tile_px, self.first_px, self.halo_px, self.alignment)
+
     def _start(self, index: int) -> int:
         """Windows are spread evenly; the last one ends on the far edge."""
+        first_px = self._first_start_px
         if index == 0:
-            return 0
-        slack = (self.whole_px - self.tile_px) // self.alignment
-        return index * slack // (self.count - 1) * self.alignment
+            return first_px
+        slack = (self.whole_px - first_px - self.tile_px) // self.alignment
+        return first_px + index * slack // (self.count - 1) * self.alignment
 
     def _border(self, index: int) -> int:
         """First pixel that window `index` owns: the middle of its overlap with the one before."""
@@ -134,6 +207,12 @@ def _tile(across: _Span, down: _Span) -> Tile:
         Rect(across.start_px, down.start_px, across.end_px, down.end_px),
         Rect(across.owned_start_px, down.owned_start_px, across.owned_end_px, down.owned_end_px),
     )
+
+
+def _first_start(whole_px: int, tile_px: int, first_px: int, halo_px: int, alignment: int) -> int:
+    """Where the window begins that owns `first_px` first: a halo above, or higher where it would not fit below."""
+    start_px = max(0, first_px - halo_px) // alignment * alignment
+    return max(0, min(start_px, whole_px - tile_px))
 
 
 def _tile_side(whole_px: int, tile_px: int, halo_px: int, alignment: int, smallest_px: int) -> int:

@@ -14,6 +14,7 @@ from twofold.core.memory import AllocatorFigures, Budget, DeviceKind, DType, Mem
 from twofold.core.pass_plan import PassPlan, choose_plan, worth_changing
 from twofold.core.precision import working_dtype
 from twofold.core.protocols import Allocator, MemoryProbe
+from twofold.core.tiles import Rest
 from twofold.device.cost_store import CostStore, record_key
 
 CEILING_LIFETIME_S = 120.0
@@ -22,9 +23,11 @@ MAX_CEILINGS = 64
 
 READ_EVERY_S = 0.05
 """Asking a driver costs microseconds and locks; batches can be shorter than this."""
-GROW_AFTER_S = 2.0
+GROW_AFTER_S = 1.0
 """After memory was tight, no plan grows for so long: neighbours come in bursts."""
-GROW_WITHIN_PERCENT = 80
+MAX_CLAIMS = 4
+"""How often a plan is made smaller at one go because others were faster."""
+GROW_WITHIN_PERCENT = 90
 """A plan grows only to where this share of the budget suffices: growing to the edge means shrinking again soon."""
 KEEP_EVERY_S = 30.0
 
@@ -78,20 +81,26 @@ class DeviceGovernor:
         self._figures = AllocatorFigures()
         self._retries = 0  # that were heeded
 
-    def plan(self, card: NetworkCard, source: Size) -> PassPlan:
+    def plan(self, card: NetworkCard, source: Size, *, patient: bool = False) -> PassPlan:
         """See core.protocols.Governor.plan."""
-        return self._choose(card, source, self._budget(), ceiling_px=None)
+        budget = self._budget()
+        try:
+            return self._choose(card, Rest(source), budget, None)
+        except LowMemory:
+            if not patient:
+                raise
+            return self._smallest(card, Rest(source), budget, None)
 
-    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int) -> PassPlan:
+    def steer(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
         """See core.protocols.Governor.steer. A network that was never measured begins with small batches."""
         now_s = self._clock()
         if self._steered is not None and self._steered[0] is plan and now_s - self._steered[1] < READ_EVERY_S:
             return plan
-        chosen = self._steer(card, plan, done_px)
+        chosen = self._steer(card, plan, rest)
         self._steered = chosen, now_s
         return chosen
 
-    def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:
+    def replan(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
         """See core.protocols.Governor.replan: half the batch, and where it is one, the next smaller tile."""
         key, below_px = self._key(card), _below(plan)
         before, budget = self._read, self._budget()
@@ -104,10 +113,10 @@ class DeviceGovernor:
         self._tight(key)
         self._retried()  # the flush before this refusal is no second warning
         try:
-            smaller = self._choose(card, plan.tiles.source, budget, ceiling_px=below_px)
+            smaller = self._claimed(card, self._choose(card, rest, budget, below_px), rest, below_px)
         except LowMemory:
             # Others took it all: the smallest tiles, and whoever steers the pass waits for the memory to come back.
-            smaller = self._smallest(card, plan.tiles.source, budget, below_px)
+            smaller = self._smallest(card, rest, budget, below_px)
         return replace(smaller, oom_steps=plan.oom_steps + 1)
 
     def completed(
@@ -130,32 +139,54 @@ class DeviceGovernor:
         share_px = known.prior.overhead_s * known.prior.px_per_s
         return replace(known.cost, overhead_s=share_px / known.cost.px_per_s)
 
-    def _steer(self, card: NetworkCard, plan: PassPlan, done_px: int) -> PassPlan:
-        key, cost = self._key(card), self.cost(card)
-        budget, source = self._budget(), plan.tiles.source
-        need_bytes = cost.need_bytes(plan.tiles.tile.pixels, plan.batch)
-        if self._retried():
+    def _steer(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
+        key, budget = self._key(card), self._budget()
+        if retried := self._retried():
             self._remember(key, budget, _below(plan))
             self._tight(key)
-        elif need_bytes > budget.bytes or budget.hoards:
+        ceiling_px = self._ceiling_px(card, budget, self._provable_px(card))
+        low = ceiling_px is None or plan.batch_px <= ceiling_px
+        if low and not retried and not budget.short and budget.reading.unused_bytes >= plan.need_bytes:
+            # It runs in what is held already, and nobody lacks anything.
+            better = self._larger(card, plan, rest, budget, ceiling_px)
+            return plan if better is None else self._claimed(card, better, rest, ceiling_px)
+        need_bytes = self.cost(card).need_bytes(plan.tiles.tile.pixels, plan.batch)
+        if need_bytes > budget.bytes or budget.hoards:
             self._allocator.release()
             budget = self._budget()
-            if need_bytes > budget.bytes:
-                self._tight(key)
-        ceiling_px = self._ceiling_px(card, budget, self._provable_px(card))
-        stands = need_bytes <= budget.bytes and (ceiling_px is None or plan.batch_px <= ceiling_px)
-        if stands and not self.smallest and not self._may_grow(key):
-            return plan
-        better = self._choose(card, source, budget, ceiling_px)
-        if not stands:
-            return replace(better, oom_steps=plan.oom_steps)
+        if need_bytes > budget.bytes:
+            self._tight(key)
+        elif low:
+            return self._claimed(card, plan, rest, None)
+        smaller = replace(self._choose(card, rest, budget, ceiling_px), oom_steps=plan.oom_steps)
+        return self._claimed(card, smaller, rest, ceiling_px)
+
+    def _larger(
+        self, card: NetworkCard, plan: PassPlan, rest: Rest, budget: Budget, ceiling_px: int | None
+    ) -> PassPlan | None:
+        """A plan that is worth changing to; while `smallest` is set, one that needs less."""
+        if not self.smallest and not self._may_grow(self._key(card)):
+            return None
+        better = replace(self._choose(card, rest, budget, ceiling_px), oom_steps=plan.oom_steps)
         if self.smallest:
-            return better if better.need_bytes < need_bytes else plan
-        roomy = better.need_bytes * 100 <= budget.bytes * GROW_WITHIN_PERCENT
-        if roomy and better.batch_px > plan.batch_px and worth_changing(plan, better, cost, done_px):
-            self._allocator.release()  # blocks of another shape would stand in the way of the new ones
-            return replace(better, oom_steps=plan.oom_steps)
-        return plan
+            return better if better.need_bytes < plan.need_bytes else None
+        roomy = better.need_bytes * 100 <= budget.bytes * GROW_WITHIN_PERCENT and better.batch_px > plan.batch_px
+        return better if roomy and worth_changing(plan, better, self.cost(card), rest) else None
+
+    def _claimed(self, card: NetworkCard, plan: PassPlan, rest: Rest, ceiling_px: int | None) -> PassPlan:
+        """The plan, once its memory is held; a smaller one where others took it first. Raises LowMemory."""
+        for _ in range(MAX_CLAIMS):
+            if self._allocator.figures().unused_bytes >= plan.need_bytes:
+                return plan
+            self._allocator.release()  # blocks of other sizes would stand in the way, and count twice
+            held = self._allocator.claim(plan.need_bytes)
+            budget = self._budget()
+            self._retried()  # a refusal here has cost no batch
+            if held:
+                return plan
+            self._tight(self._key(card))
+            plan = replace(self._choose(card, rest, budget, ceiling_px), oom_steps=plan.oom_steps)
+        raise LowMemory(f"others take the memory faster than {card.full_name} can ask for it", plan.need_bytes)
 
     def _budget(self) -> Budget:
         """From a fresh reading; the allocator is stopped where others' share begins."""
@@ -167,10 +198,19 @@ class DeviceGovernor:
         self._allocator.limit(self._read.reserve_at_most_bytes)
         return self._read
 
-    def _choose(self, card: NetworkCard, source: Size, budget: Budget, ceiling_px: int | None) -> PassPlan:
+    def _choose(self, card: NetworkCard, rest: Rest, budget: Budget, ceiling_px: int | None) -> PassPlan:
+        """A plan for the band in work, where there is one and its height fits; else for all rows that are left."""
+        if rest.begun is not None:
+            try:
+                return self._chosen(card, rest, budget, ceiling_px)
+            except LowMemory:
+                rest = replace(rest, begun=None)
+        return self._chosen(card, rest, budget, ceiling_px)
+
+    def _chosen(self, card: NetworkCard, rest: Rest, budget: Budget, ceiling_px: int | None) -> PassPlan:
         plan = choose_plan(
             card,
-            source,
+            rest,
             self.cost(card),
             budget,
             kind=self._kind,
@@ -180,12 +220,21 @@ class DeviceGovernor:
         )
         return replace(plan, device=self._device)
 
-    def _smallest(self, card: NetworkCard, source: Size, budget: Budget, below_px: int) -> PassPlan:
-        """The plan that needs least, whether or not it fits now. Raises LowMemory where none is below `below_px`."""
-        dtype = self._key(card)[1]
-        ample = replace(budget, bytes=budget.reading.total_bytes)
+    def _smallest(self, card: NetworkCard, rest: Rest, budget: Budget, below_px: int | None) -> PassPlan:
+        """The plan that needs least, whether or not it fits now. Raises LowMemory where it never will, or where none is
+        below `below_px`."""
+        dtype, reading = self._key(card)[1], budget.reading
+        alone = replace(reading, free_bytes=reading.total_bytes, reserved_bytes=0, allocated_bytes=0)
+        ample = plan_budget(alone, self._policy, self._kind)
         plan = choose_plan(
-            card, source, self.cost(card), ample, kind=self._kind, dtype=dtype, ceiling_px=below_px, smallest=True
+            card,
+            replace(rest, begun=None),
+            self.cost(card),
+            ample,
+            kind=self._kind,
+            dtype=dtype,
+            ceiling_px=below_px,
+            smallest=True,
         )
         return replace(plan, device=self._device, budget_bytes=budget.bytes)
 

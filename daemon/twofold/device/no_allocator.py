@@ -17,3 +17,7 @@ class NoAllocator:
 
     def release(self) -> None:
         """There is nothing to give back."""
+
+    def claim(self, unused_bytes: int) -> bool:
+        """True: nothing will run."""
+        return True

@@ -38,6 +38,18 @@ class CudaAllocator:
         if cuda is not None:
             cuda.empty_cache()
 
+    def claim(self, unused_bytes: int) -> bool:
+        """One segment of that size in the cache: the tensors of a batch are split off it (facts/governor.md §2)."""
+        cuda = _initialised()
+        if cuda is None:
+            return True
+        torch = sys.modules["torch"]
+        try:
+            torch.empty(unused_bytes, dtype=torch.uint8, device="cuda")
+        except torch.OutOfMemoryError:
+            return False
+        return True
+
 
 def _initialised() -> Any | None:
     """torch.cuda, once it holds a context."""

@@ -28,11 +28,15 @@ MEGA = 1_000_000
 
 
 class LiveBytes(TorchDispatchMode):
-    """While entered, counts the bytes of live tensors but `module`'s own; `peak` is the most there ever were."""
+    """While entered, counts the bytes of live tensors but `module`'s own.
+
+    `peak` is the most there ever were, `widest` the elements of the largest tensor.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.peak = 0
+        self.widest = 0
         self._weights = {tensor.untyped_storage().data_ptr() for tensor in module.state_dict().values()}
         self._live: dict[StorageWeakRef, int] = {}
 
@@ -43,6 +47,7 @@ class LiveBytes(TorchDispatchMode):
                 storage = leaf.untyped_storage()
                 if storage.data_ptr() not in self._weights:
                     self._live[StorageWeakRef(storage)] = storage.nbytes()
+                    self.widest = max(self.widest, leaf.numel())
         self._live = {ref: size for ref, size in self._live.items() if not ref.expired()}
         self.peak = max(self.peak, sum(self._live.values()))
         return out
@@ -56,7 +61,7 @@ def measure_card(path: str) -> NetworkCard:
     data = read_verified(path)
     network = load_network(data, path)
     halo = measure_halo(network)
-    live_bytes, flop, pixels = _trace(network)
+    live, flop, pixels = _trace(network)
     return NetworkCard(
         name=os.path.basename(path).removesuffix(".safetensors"),
         version=1,
@@ -73,14 +78,15 @@ def measure_card(path: str) -> NetworkCard:
         minimum_px=network.minimum_px,
         half=network.half,
         bfloat16=network.bfloat16,
-        live_bytes_per_px=round(live_bytes / pixels, 1),
+        live_bytes_per_px=round(live.peak / pixels, 1),
+        widest_elements_per_px=round(live.widest / pixels, 1),
         weight_bytes=sum(weight.nbytes for weight in network.module.state_dict().values()),
         mflop_per_px=round(flop / pixels / MEGA, 4),
     )
 
 
-def _trace(network: Network) -> tuple[int, int, int]:
-    """Peak live bytes, FLOP and input pixels of one float32 run on a small picture."""
+def _trace(network: Network) -> tuple[LiveBytes, int, int]:
+    """What was live (the picture included), FLOP and input pixels of one float32 run on a small picture."""
     side_px = network.whole_px(TRACE_SIDE_PX)
     picture = torch.full((1, RGB, side_px, side_px), 0.5)
     # no_grad, not inference_mode: under the latter the FLOP counter misses composite operations.
@@ -88,7 +94,8 @@ def _trace(network: Network) -> tuple[int, int, int]:
         network.forward(network.module, picture)
     with torch.no_grad(), LiveBytes(network.module) as live:
         network.forward(network.module, picture)
-    return live.peak + picture.nbytes, counter.get_total_flops(), side_px * side_px
+    live.peak += picture.nbytes
+    return live, counter.get_total_flops(), side_px * side_px
 
 
 def main(arguments: list[str]) -> int:

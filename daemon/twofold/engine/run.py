@@ -70,7 +70,7 @@ def run_pass(
         try:
             enlarged = upscaler.run(np.stack([_cut(source, tile.window) for _, tile in batch]), depth)
         except OutOfDeviceMemory:
-            smaller = governor.replan(upscaler.card, plan)
+            smaller = governor.replan(upscaler.card, plan, batches.rest)
             if smaller.batch_px >= plan.batch_px:
                 raise  # a governor that does not step down would have us try forever
             batches.change(smaller)
@@ -97,7 +97,7 @@ def _steer(batches: Batches, upscaler: Upscaler, governor: Governor, watch: Watc
     while True:
         watch.stop()
         try:
-            plan = governor.steer(upscaler.card, batches.plan, done_px=batches.done_px)
+            plan = governor.steer(upscaler.card, batches.plan, batches.rest)
         except TwofoldError as error:
             if error.code is not Code.LOW_MEMORY:
                 raise

@@ -130,7 +130,9 @@ class Making:
 
     def forecast(self) -> list[PassPlan]:
         """A plan for each pass as memory stands now; each is drawn anew before its pass runs."""
-        return [self.tools.governor.plan(self._card(step), step.source) for step in self.work.chain.passes]
+        return [
+            self.tools.governor.plan(self._card(step), step.source, patient=True) for step in self.work.chain.passes
+        ]
 
     def ensure(self, index: int) -> Stage:
         """The raster after `index` passes, made now where it is not there: what a dead worker finished is kept."""
@@ -242,7 +244,7 @@ class Making:
             self._add("starved", starved_s)
             self._next_batch()  # a network that is loaded takes of the device as well
             upscaler = self.tools.upscaler(card)
-            stage, plan, first = self._resumed(index, self.tools.governor.plan(card, step.source))
+            stage, plan, first = self._resumed(index, self.tools.governor.plan(card, step.source, patient=True))
             self._say_planned(index, step, plan, first)
             self._report(index, plan, first)
 
@@ -295,11 +297,11 @@ class Making:
         self.tools.check()
 
     def _resumed(self, index: int, plan: PassPlan) -> tuple[Stage, PassPlan, int]:
-        """Where to go on, and by which plan: the one in force when a worker died, as long as it still fits."""
+        """Where to go on, and by which plan: the one in force when a worker died (the governor makes it fit)."""
         left = self._stages.get(index + 1)
         if left is not None and left.plan is not None:
             before = PassPlan.from_json(left.plan)
-            if before.need_bytes <= plan.budget_bytes and before.device == plan.device:
+            if before.device == plan.device:
                 return left, before, left.bands_done
         depth, channels = self._depth(index + 1), self.work.header.channels
         result = self.work.chain.passes[index].result
@@ -345,7 +347,7 @@ class Making:
 
     def _report(self, index: int, plan: PassPlan, bands: int, *, kept: bool = False) -> None:
         weights = [step.source.pixels for step in self.work.chain.passes]
-        done = sum(weights[:index]) + weights[index] * bands / plan.tiles.rows
+        done = sum(weights[:index]) + weights[index] * plan.tiles.done_px(bands) / plan.tiles.whole.height
         finished = index + (bands == plan.tiles.rows)
         self.report(Progress(finished, done / sum(weights), plan, index, kept))
 

@@ -108,3 +108,6 @@ class Leftover:
 
     def release(self) -> None:
         self.heap.release()
+
+    def claim(self, unused_bytes: int) -> bool:
+        return self.heap.claim(unused_bytes)
