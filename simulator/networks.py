@@ -49,8 +49,8 @@ DEVICES = (
 class SimulatedKind:
     """A network as published: its card, source pixels per second, launch overhead, and widest over live bytes.
 
-    `parameters` is what chaiNNer's rule looks at. `passes` make 4x; `pairs` of pictures keep a 24-GB card busy for about
-    a minute.
+    `parameters` is what chaiNNer's rule looks at. `passes` make 4x; `pairs` of pictures keep a 24-GB card busy for
+    about a minute.
     """
 
     card: NetworkCard

@@ -132,10 +132,35 @@ def choose_plan(
 ) -> PassPlan:
     """The smallest plan within 5 % of the best useful pixels per second among those that fit the budget.
 
-    Where a band is in work, the plan keeps to these bands and is the best for what is left of this one. Plans with batches of more than LONG_BATCH_S are taken only where there are no others. `ceiling_px` bounds
+    Plans with batches of more than LONG_BATCH_S are taken only where there are no others. `ceiling_px` bounds
     tile_px * batch (remembered from an out-of-memory, or not proven yet). `smallest` takes the one that needs least.
+    Where a band is in work, the plan keeps its height if that is faster than doing some of it again by a better one.
     Raises TwofoldError(LOW_MEMORY) where not even one smallest tile fits.
     """
+    bounds = _Bounds(budget, kind, ceiling_px, smallest=smallest)
+    anew = _choose(card, replace(rest, begun=None), cost, dtype, bounds)
+    if rest.begun is None:
+        return anew
+    try:
+        on = _choose(card, rest, cost, dtype, bounds)
+    except LowMemory:
+        return anew
+    return on if _band_s(on, cost, rest) <= _band_s(anew, cost, rest) else anew
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What a plan has to keep to (see choose_plan)."""
+
+    budget: Budget
+    kind: DeviceKind
+    ceiling_px: int | None
+    smallest: bool
+
+
+def _choose(card: NetworkCard, rest: Rest, cost: CostModel, dtype: DType, bounds: _Bounds) -> PassPlan:
+    """The best for the band in work, else for all rows that are left. Raises LowMemory."""
+    budget, kind, ceiling_px = bounds.budget, bounds.kind, bounds.ceiling_px
     candidates = sorted(_candidates(cost, kind, _cuts(card, rest, kind)), key=_Candidate.order)
     possible = [
         one
@@ -149,7 +174,7 @@ def choose_plan(
     possible = [one for one in possible if one.batch_s <= LONG_BATCH_S[kind]] or possible[:1]
     best_s = min(one.seconds for one in possible)
     good = (one for one in possible if one.seconds * GOOD_ENOUGH_PERCENT <= best_s * 100)
-    chosen = possible[0] if smallest else next(good)
+    chosen = possible[0] if bounds.smallest else next(good)
     return PassPlan(
         tiles=chosen.tiles,
         batch=chosen.batch,
@@ -181,16 +206,29 @@ def worth_changing(plan: PassPlan, better: PassPlan, cost: CostModel, rest: Rest
 
     Where a band is in work, of what is left of this one: after it, a plan is chosen anew.
     """
+    left_s = _rows_s if rest.begun is None else _band_s
+    return left_s(plan, cost, rest) * 100 >= left_s(better, cost, rest) * (100 + WORTH_PERCENT)
 
-    def left_s(one: PassPlan) -> float:
-        begun = rest.begun
-        rows = range(one.tiles.rows) if begun is None else (begun.row,)
-        left_px = 0 if begun is None else begun.px
-        tiles = (tile for row in rows for tile in one.tiles.row(row))
-        count = sum(tile.owned.y1 > rest.top_px and tile.owned.x1 > left_px for tile in tiles)
-        return _seconds(cost, one.tiles.tile.pixels, count, one.batch)
 
-    return left_s(plan) * 100 >= left_s(better) * (100 + WORTH_PERCENT)
+def _rows_s(plan: PassPlan, cost: CostModel, rest: Rest) -> float:
+    """All bands that own rows which are left."""
+    tiles = plan.tiles
+    rows = sum(tiles.band_end_px(index) > rest.top_px for index in range(tiles.rows))
+    return _seconds(cost, tiles.tile.pixels, rows * tiles.columns, plan.batch)
+
+
+def _band_s(plan: PassPlan, cost: CostModel, rest: Rest) -> float:
+    """What is left of the band in work, with what is done again of it."""
+    tiles, begun = plan.tiles, rest.begun
+    assert begun is not None  # noqa: S101  the callers have looked
+    if tiles.tile.height == begun.tiles.tile.height and tiles.top_px == begun.tiles.top_px:
+        count = sum(tile.owned.x1 > begun.px for tile in tiles.row(begun.row))
+        return _seconds(cost, tiles.tile.pixels, count, plan.batch)
+    band_px, width_px = begun.tiles.band_end_px(begun.row) - rest.top_px, tiles.whole.width
+    stride_px = (tiles.whole.height - rest.top_px) / tiles.rows
+    again_px = band_px % stride_px * begun.px
+    px_per_s = width_px * (tiles.whole.height - rest.top_px) / pass_seconds(cost, tiles, plan.batch)
+    return (band_px * (width_px - begun.px) + again_px) / px_per_s
 
 
 @dataclass(frozen=True, slots=True)

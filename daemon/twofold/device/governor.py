@@ -199,15 +199,6 @@ class DeviceGovernor:
         return self._read
 
     def _choose(self, card: NetworkCard, rest: Rest, budget: Budget, ceiling_px: int | None) -> PassPlan:
-        """A plan for the band in work, where there is one and its height fits; else for all rows that are left."""
-        if rest.begun is not None:
-            try:
-                return self._chosen(card, rest, budget, ceiling_px)
-            except LowMemory:
-                rest = replace(rest, begun=None)
-        return self._chosen(card, rest, budget, ceiling_px)
-
-    def _chosen(self, card: NetworkCard, rest: Rest, budget: Budget, ceiling_px: int | None) -> PassPlan:
         plan = choose_plan(
             card,
             rest,
