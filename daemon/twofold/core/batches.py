@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 
-from twofold.core.geometry import Rect
+from twofold.core.geometry import Rect, without
 from twofold.core.pass_plan import PassPlan
-from twofold.core.tiles import Begun, Rest, Tile
+from twofold.core.rest import Rest
+from twofold.core.tiles import Tile
 
 PlacedTile = tuple[int, Tile]  # and the index of its band
 
 
-class Batches:
-    """The tiles of one pass, batch by batch, top to bottom; each owned pixel is in exactly one completed batch.
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """Band `row` of the plan in force stands left of `px`."""
 
-    `done_px` source rows stand whole in the result. Below them, rows of bands that other plans began stand up to some
-    column, further down never further right: `_stairs` are (end row, end column). Tiles of a later plan that reach
-    into what stands are run whole, but write only what is `missing`; those that lie in it are left out.
+    row: int
+    px: int
+
+
+class Batches:
+    """The tiles of one pass, batch by batch, top to bottom; each pixel is written by exactly one completed batch.
+
+    `done_px` source rows stand whole in the result. A plan covers a region; another plan that comes amid a band takes
+    the rest of that band for its region, and what lies below waits in `_below` (regions, top to bottom, each of which
+    reaches further to the left than the one above it). So nothing is computed twice, unless a plan for all rows below
+    `done_px` is worth that: its tiles then write only what is `missing`.
     """
 
     def __init__(self, plan: PassPlan, first_row: int = 0) -> None:
-        """`first_row` is the first band of `plan` that is still to be done."""
+        """`first_row` is the first band of `plan` that is still to be done; what was begun of it is lost."""
         self.plan = plan
         self.done_px = plan.tiles.done_px(first_row)
-        self._pending = self._tiles_below()
+        self._below: tuple[Rect, ...] = ()
+        self._standing: tuple[Rect, ...] = ()  # parts of later rows, which tiles in work reach into
+        self._begun: _Begun | None = None
         self._taken: tuple[PlacedTile, ...] = ()
-        self._begun: Begun | None = None
-        self._stairs: tuple[tuple[int, int], ...] = ()
+        self._pending = self._tiles(plan, first_row)
+        self._ended = plan.tiles.region.x0 > 0 or plan.tiles.region.y1 < plan.tiles.whole.height
+        if self._ended:  # a plan for the rest of a band: what it was a part of is not known any more
+            self._below = (self._rows_below,)
 
     @property
     def done(self) -> bool:
@@ -36,68 +51,70 @@ class Batches:
 
     @property
     def rest(self) -> Rest:
-        """What other plans could go on with."""
-        return Rest(self.plan.tiles.source, self.done_px, self._begun)
+        """What is left, and what comes first of it."""
+        regions, tiles = self._regions(), None if self._ended else self.plan.tiles
+        again = None if regions[0] == self._rows_below else self._rows_below
+        row = None if self._begun is None else self._begun.row
+        return Rest(self.plan.tiles.source, regions[0], again, tiles, row)
 
     def take(self) -> tuple[PlacedTile, ...]:
-        """The next batch by the plan in force; none where the pass is done. To be completed, or to be changed."""
+        """The next batch by the plan in force, to be completed, or to be changed; none where its region is done."""
         self._taken = tuple(islice(self._pending, self.plan.batch))
         return self._taken
 
     def completed(self) -> tuple[int, ...]:
         """The batch that was taken stands in the result; the bands that are whole by it."""
         whole = []
+        region = self.plan.tiles.region
         for index, tile in self._taken:
-            self._begun = Begun(self.plan.tiles, index, tile.owned.x1)
-            if tile.owned.x1 == self.plan.tiles.whole.width:
+            self._begun = _Begun(index, tile.owned.x1)
+            if tile.owned.x1 == region.x1:
                 self._begun, self.done_px = None, tile.owned.y1
-                self._stairs = tuple(step for step in self._stairs if step[0] > self.done_px)
+                self._standing = tuple(one for one in self._standing if one.y1 > self.done_px)
+                self._ended = self.done_px == region.y1
                 whole.append(index)
         self._taken = ()
         return tuple(whole)
 
     def change(self, plan: PassPlan) -> None:
-        """Go on by another plan. A batch that was taken and not completed comes again.
-
-        What stands of the band in work goes on standing. A plan that takes the band over as it was begun computes
-        nothing twice, another one does where its tiles reach into it.
-        """
-        same_tiles = plan.tiles == self.plan.tiles
-        self.plan = plan
-        if same_tiles:
+        """Go on by another plan, made for `rest`. A batch that was taken and not completed comes again."""
+        if plan.tiles == self.plan.tiles and not self._ended:
             self._pending = chain(self._taken, self._pending)
         else:
-            self._stairs = self._steps()
-            if self._begun is not None and not self._begun.taken_over_by(plan.tiles):
-                self._begun = None
-            self._pending = self._tiles_below()
-        self._taken = ()
+            regions = self._regions()
+            if plan.tiles.region == regions[0]:
+                self._below = regions[1:]
+            else:
+                left = (Rect(0, one.y0, one.x0, one.y1) for one in regions if one.x0)
+                self._below, self._standing = (), (*self._standing, *left)
+            self._begun, self._ended = None, False
+            self._pending = self._tiles(plan, 0)
+        self.plan, self._taken = plan, ()
 
     def missing(self, tile: Tile) -> tuple[Rect, ...]:
-        """What the tile owns and does not stand yet, top to bottom; asked before its batch is completed."""
-        parts, top_px = [], max(tile.owned.y0, self.done_px)
-        for end_px, column_px in (*self._stairs, (tile.owned.y1, 0)):
-            bottom_px = min(end_px, tile.owned.y1)
-            if bottom_px > top_px:
-                left_px = max(tile.owned.x0, column_px)
-                if left_px < tile.owned.x1:
-                    parts.append(Rect(left_px, top_px, tile.owned.x1, bottom_px))
-                top_px = bottom_px
+        """What the tile owns and does not stand yet; asked before its batch is completed."""
+        parts = [tile.owned]
+        for standing in self._standing:
+            parts = [part for one in parts for part in without(one, standing)]
         return tuple(parts)
 
-    def _steps(self) -> tuple[tuple[int, int], ...]:
-        """The stairs with what stands of the band in work."""
-        if self._begun is None:
-            return self._stairs
-        end_px, column_px = self._begun.tiles.band_end_px(self._begun.row), self._begun.px
-        higher = [step for step in self._stairs if step[0] < end_px and step[1] > column_px]
-        lower = [step for step in self._stairs if step[0] > end_px]
-        within = [step[1] for step in self._stairs if step[0] >= end_px][:1]
-        return (*higher, (end_px, max([column_px, *within])), *lower)
+    @property
+    def _rows_below(self) -> Rect:
+        whole = self.plan.tiles.whole
+        return Rect(0, self.done_px, whole.width, whole.height)
 
-    def _tiles_below(self) -> Iterator[PlacedTile]:
-        """The tiles of all bands that own a row from `done_px` on, row-major."""
-        tiles, done_px = self.plan.tiles, self.done_px
-        for index in range(tiles.rows):
-            if tiles.band_end_px(index) > done_px:
-                yield from ((index, tile) for tile in tiles.row(index) if self.missing(tile))
+    def _regions(self) -> tuple[Rect, ...]:
+        """All that is left, top to bottom; the first is what is left of the band in work, where there is one."""
+        if self._ended:
+            return self._below
+        region, begun = self.plan.tiles.region, self._begun
+        if begun is None:
+            return (region._replace(y0=self.done_px), *self._below)
+        end_px = self.plan.tiles.band_end_px(begun.row)
+        band = Rect(begun.px, self.done_px, region.x1, end_px)
+        return (band, *([region._replace(y0=end_px)] if end_px < region.y1 else []), *self._below)
+
+    def _tiles(self, plan: PassPlan, first_row: int) -> Iterator[PlacedTile]:
+        """The tiles of a plan from a band on, row-major, but for those of which nothing is missing."""
+        for index in range(first_row, plan.tiles.rows):
+            yield from ((index, tile) for tile in plan.tiles.row(index) if self.missing(tile))

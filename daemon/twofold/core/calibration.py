@@ -11,7 +11,7 @@ from twofold.core.experience import Experience
 from twofold.core.geometry import Size
 from twofold.core.memory import Budget, DeviceKind, DType
 from twofold.core.pass_plan import choose_plan, tile_ladder_px
-from twofold.core.tiles import Rest
+from twofold.core.rest import Rest
 
 TYPICAL = Size(4000, 3000)
 """The picture whose rate stands for the network's: 12 megapixels, as most cameras and phones make."""

@@ -48,6 +48,20 @@ class Rect(NamedTuple):
         return Rect(self.x0 * scale, self.y0 * scale, self.x1 * scale, self.y1 * scale)
 
 
+def without(rect: Rect, other: Rect) -> tuple[Rect, ...]:
+    """What `other` leaves of `rect`: up to four parts, top to bottom."""
+    x0, y0, x1, y1 = max(rect.x0, other.x0), max(rect.y0, other.y0), min(rect.x1, other.x1), min(rect.y1, other.y1)
+    if x0 >= x1 or y0 >= y1:
+        return (rect,)
+    parts = (
+        Rect(rect.x0, rect.y0, rect.x1, y0),
+        Rect(rect.x0, y0, x0, y1),
+        Rect(x1, y0, rect.x1, y1),
+        Rect(rect.x0, y1, rect.x1, rect.y1),
+    )
+    return tuple(part for part in parts if part.x0 < part.x1 and part.y0 < part.y1)
+
+
 def scaled(size: Size, factor: Fraction) -> Size:
     """Exact output size, floor(side * factor + 1/2) on each axis, never below one pixel."""
     return Size(_side(size.width, factor), _side(size.height, factor))

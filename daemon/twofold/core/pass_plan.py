@@ -11,10 +11,11 @@ from typing import Any
 from twofold.core.card import NetworkCard
 from twofold.core.cost import BYTES_PER_SAMPLE, CostModel
 from twofold.core.errors import LowMemory
-from twofold.core.geometry import Size
+from twofold.core.geometry import Rect, Size
 from twofold.core.memory import Budget, DeviceKind, DType
 from twofold.core.quantity import about_bytes
-from twofold.core.tiles import Rest, TilePlan, plan_tiles
+from twofold.core.rest import Rest
+from twofold.core.tiles import TilePlan, plan_tiles
 
 # fmt: off
 TILE_LADDER_PX: dict[DeviceKind, tuple[int, ...]] = {
@@ -80,8 +81,7 @@ class PassPlan:
             "halo": self.tiles.halo_px,
             "alignment": self.tiles.alignment,
             "scale": self.tiles.scale,
-            "top": self.tiles.top_px,
-            "begun": [self.tiles.begun_row, self.tiles.begun_px],
+            "region": list(self.tiles.region),
             "tiles": self.tiles.count,
             "batch": self.batch,
             "dtype": self.dtype,
@@ -103,8 +103,7 @@ class PassPlan:
             data["halo"],
             data["alignment"],
             data["scale"],
-            data.get("top", 0),
-            *data.get("begun", (0, 0)),
+            Rect(*data.get("region", (0, 0, *data["whole"]))),
         )
         return cls(
             tiles,
@@ -137,15 +136,12 @@ def choose_plan(
     Where a band is in work, the plan keeps its height if that is faster than doing some of it again by a better one.
     Raises TwofoldError(LOW_MEMORY) where not even one smallest tile fits.
     """
-    bounds = _Bounds(budget, kind, ceiling_px, smallest=smallest)
-    anew = _choose(card, replace(rest, begun=None), cost, dtype, bounds)
-    if rest.begun is None:
-        return anew
-    try:
-        on = _choose(card, rest, cost, dtype, bounds)
-    except LowMemory:
-        return anew
-    return on if _band_s(on, cost, rest) <= _band_s(anew, cost, rest) else anew
+    bounds = _Bounds(budget, kind, dtype, ceiling_px, smallest=smallest)
+    on = _choose(card, rest.source, rest.region, cost, bounds)
+    if rest.again is None:
+        return on
+    anew = _choose(card, rest.source, rest.again, cost, bounds)
+    return on if on.seconds <= _again_s(anew, rest) else anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +150,15 @@ class _Bounds:
 
     budget: Budget
     kind: DeviceKind
+    dtype: DType
     ceiling_px: int | None
     smallest: bool
 
 
-def _choose(card: NetworkCard, rest: Rest, cost: CostModel, dtype: DType, bounds: _Bounds) -> PassPlan:
-    """The best for the band in work, else for all rows that are left. Raises LowMemory."""
+def _choose(card: NetworkCard, source: Size, region: Rect | None, cost: CostModel, bounds: _Bounds) -> PassPlan:
+    """The best plan for one region. Raises LowMemory."""
     budget, kind, ceiling_px = bounds.budget, bounds.kind, bounds.ceiling_px
-    candidates = sorted(_candidates(cost, kind, _cuts(card, rest, kind)), key=_Candidate.order)
+    candidates = sorted(_candidates(cost, kind, _cuts(card, source, region, kind)), key=_Candidate.order)
     possible = [
         one
         for one in candidates
@@ -178,11 +175,11 @@ def _choose(card: NetworkCard, rest: Rest, cost: CostModel, dtype: DType, bounds
     return PassPlan(
         tiles=chosen.tiles,
         batch=chosen.batch,
-        dtype=dtype,
+        dtype=bounds.dtype,
         need_bytes=chosen.need_bytes,
         budget_bytes=budget.bytes,
-        seconds=pass_seconds(cost, chosen.tiles, chosen.batch),
-        why=_why(rest, chosen, best_s, budget),
+        seconds=chosen.seconds,
+        why=_why(chosen, best_s, budget),
         device=kind,
         figures={
             "free_bytes": budget.reading.free_bytes,
@@ -202,33 +199,23 @@ def _choose(card: NetworkCard, rest: Rest, cost: CostModel, dtype: DType, bounds
 
 
 def worth_changing(plan: PassPlan, better: PassPlan, cost: CostModel, rest: Rest) -> bool:
-    """True where `better` saves enough of the rest, by what is known of the cost now.
-
-    Where a band is in work, of what is left of this one: after it, a plan is chosen anew.
-    """
-    left_s = _rows_s if rest.begun is None else _band_s
-    return left_s(plan, cost, rest) * 100 >= left_s(better, cost, rest) * (100 + WORTH_PERCENT)
-
-
-def _rows_s(plan: PassPlan, cost: CostModel, rest: Rest) -> float:
-    """All bands that own rows which are left."""
+    """True where `better` saves enough of the rest that the plan in force would do, by what is known of the cost now."""
     tiles = plan.tiles
-    rows = sum(tiles.band_end_px(index) > rest.top_px for index in range(tiles.rows))
-    return _seconds(cost, tiles.tile.pixels, rows * tiles.columns, plan.batch)
+    if rest.row is not None and rest.region is not None:
+        count = sum(tile.owned.x1 > rest.region.x0 for tile in tiles.row(rest.row))
+    else:
+        top_px = 0 if rest.region is None else rest.region.y0
+        count = sum(tiles.band_end_px(index) > top_px for index in range(tiles.rows)) * tiles.columns
+    better_s = better.seconds if better.tiles.region == rest.region else _again_s(better, rest)
+    return _seconds(cost, tiles.tile.pixels, count, plan.batch) * 100 >= better_s * (100 + WORTH_PERCENT)
 
 
-def _band_s(plan: PassPlan, cost: CostModel, rest: Rest) -> float:
-    """What is left of the band in work, with what is done again of it."""
-    tiles, begun = plan.tiles, rest.begun
-    assert begun is not None  # noqa: S101  the callers have looked
-    if tiles.tile.height == begun.tiles.tile.height and tiles.top_px == begun.tiles.top_px:
-        count = sum(tile.owned.x1 > begun.px for tile in tiles.row(begun.row))
-        return _seconds(cost, tiles.tile.pixels, count, plan.batch)
-    band_px, width_px = begun.tiles.band_end_px(begun.row) - rest.top_px, tiles.whole.width
-    stride_px = (tiles.whole.height - rest.top_px) / tiles.rows
-    again_px = band_px % stride_px * begun.px
-    px_per_s = width_px * (tiles.whole.height - rest.top_px) / pass_seconds(cost, tiles, plan.batch)
-    return (band_px * (width_px - begun.px) + again_px) / px_per_s
+def _again_s(anew: PassPlan, rest: Rest) -> float:
+    """How long a plan for all rows takes for the region that comes first, with what it does again beside it."""
+    assert rest.region is not None  # noqa: S101  so it is where there is anything to do again
+    region, all_rows = rest.region, anew.tiles.region
+    again_px = region.size.height % (all_rows.size.height / anew.tiles.rows) * region.x0
+    return anew.seconds * (region.size.pixels + again_px) / all_rows.size.pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,22 +246,18 @@ def _candidates(cost: CostModel, kind: DeviceKind, cuts: Iterable[tuple[TilePlan
 
 
 @lru_cache(maxsize=32)  # the passes that are at work; a plan is chosen before every batch
-def _cuts(card: NetworkCard, rest: Rest, kind: DeviceKind) -> tuple[tuple[TilePlan, int], ...]:
-    """The ways to cut what is left of the picture, or of a band, and how many tiles each makes."""
-    ladder_px = tile_ladder_px(card, kind)
-    if rest.begun is not None:
-        narrow = {tiles.tile: tiles for tiles in map(rest.begun.rest, ladder_px)}
-        return tuple((tiles, tiles.begun_columns) for tiles in narrow.values())
+def _cuts(card: NetworkCard, source: Size, region: Rect | None, kind: DeviceKind) -> tuple[tuple[TilePlan, int], ...]:
+    """The ways to cut a region of the picture, and how many tiles each makes."""
     square: list[TilePlan] = []
-    for tile_px in ladder_px:
+    for tile_px in tile_ladder_px(card, kind):
         tiles = plan_tiles(
-            rest.source,
+            source,
             tile_px=tile_px,
             halo_px=card.halo_px,
             alignment=card.alignment,
             scale=card.scale,
             minimum_px=card.minimum_px,
-            top_px=rest.top_px,
+            region=region,
         )
         if not square or tiles.tile != square[-1].tile:
             square.append(tiles)
@@ -318,11 +301,11 @@ def _elements_per_px(card: NetworkCard) -> float:
     return max(widest, card.channels_out * card.scale**2)
 
 
-def _why(rest: Rest, chosen: _Candidate, best_s: float, budget: Budget) -> str:
-    tile = chosen.tiles.tile
-    speed = f"{rest.pixels / chosen.seconds / 1e6:.3g} MP/s"
+def _why(chosen: _Candidate, best_s: float, budget: Budget) -> str:
+    tile, pixels = chosen.tiles.tile, chosen.tiles.region.size.pixels
+    speed = f"{pixels / chosen.seconds / 1e6:.3g} MP/s"
     if chosen.seconds > best_s:
-        speed += f" of {rest.pixels / best_s / 1e6:.3g} at best"
+        speed += f" of {pixels / best_s / 1e6:.3g} at best"
     return (
         f"tiles of {tile.width} x {tile.height} px, batch {chosen.batch}: {speed},"
         f" for {about_bytes(chosen.need_bytes)} of a budget of {about_bytes(budget.bytes)} ({_origin(budget)})"

@@ -9,7 +9,7 @@ from twofold.core.geometry import Size
 from twofold.core.memory import AllocatorFigures, MemoryReading
 from twofold.core.neighbours import Neighbours
 from twofold.core.pass_plan import PassPlan
-from twofold.core.tiles import Rest
+from twofold.core.rest import Rest
 
 
 class MemoryProbe(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from twofold.core.geometry import Rect, Size
 
@@ -21,12 +21,11 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class TilePlan:
-    """Shape and place of all tiles of one pass.
+    """Shape and place of the tiles of one pass, or of the part of it that is left.
 
     `source` is the raster's size, `whole` the picture padded right and bottom to `alignment`, `tile` the shape of every
-    window (halo included). Windows start on multiples of `alignment` and shift inward at the far edges. The rows above
-    `top_px` are another plan's, or done: the tiles own what lies below, and see above it what their halo needs. So do
-    those of band `begun_row` right of `begun_px`, where a plan took over a band that another one had begun.
+    window (halo included). The tiles own `region`, which is part of `whole` and ends at its right border; around it
+    they see what their halo needs. Windows start on multiples of `alignment` and shift inward at the far edges.
     """
 
     source: Size
@@ -35,19 +34,11 @@ class TilePlan:
     halo_px: int
     alignment: int
     scale: int
-    top_px: int = 0
-    begun_row: int = 0
-    begun_px: int = 0
+    region: Rect
 
     @property
     def columns(self) -> int:
-        """Tiles in a band that was not begun."""
-        return self._axis(self.whole.width, self.tile.width).count
-
-    @property
-    def begun_columns(self) -> int:
-        """Tiles in the band that was."""
-        return self._across(self.begun_row).count
+        return self._across.count
 
     @property
     def rows(self) -> int:
@@ -64,8 +55,7 @@ class TilePlan:
 
     def row(self, index: int) -> tuple[Tile, ...]:
         """The tiles of one band, left to right. Bands own disjoint row ranges, top to bottom."""
-        down = self._down.span(index)
-        across = self._across(index)
+        down, across = self._down.span(index), self._across
         return tuple(_tile(across.span(column), down) for column in range(across.count))
 
     def band_end_px(self, index: int) -> int:
@@ -74,81 +64,59 @@ class TilePlan:
 
     def done_px(self, bands: int) -> int:
         """The rows that stand once the first `bands` bands do."""
-        return self.band_end_px(bands - 1) if bands else self.top_px
+        return self.band_end_px(bands - 1) if bands else self.region.y0
 
     def tiles(self) -> Iterator[Tile]:
-        """All tiles, row-major; the owned rectangles partition `whole` below `top_px`, but for what was begun."""
+        """All tiles, row-major; the owned rectangles partition `region`."""
         for index in range(self.rows):
             yield from self.row(index)
 
-    def _across(self, index: int) -> _Axis:
-        return self._axis(self.whole.width, self.tile.width, self.begun_px if index == self.begun_row else 0)
+    @property
+    def _across(self) -> _Axis:
+        return self._axis(self.whole.width, self.tile.width, self.region.x0, self.region.x1)
 
     @property
     def _down(self) -> _Axis:
-        return self._axis(self.whole.height, self.tile.height, self.top_px)
+        return self._axis(self.whole.height, self.tile.height, self.region.y0, self.region.y1)
 
-    def _axis(self, whole_px: int, tile_px: int, first_px: int = 0) -> _Axis:
-        return _Axis(whole_px, tile_px, self.halo_px, self.alignment, first_px)
+    def _axis(self, whole_px: int, tile_px: int, first_px: int, last_px: int) -> _Axis:
+        window_px = _window(whole_px, first_px, last_px, self.halo_px, self.alignment)
+        return _Axis(whole_px, window_px, tile_px, self.halo_px, self.alignment, first_px, last_px)
 
 
 def plan_tiles(
-    source: Size, *, tile_px: int, halo_px: int, alignment: int, scale: int, minimum_px: int = 1, top_px: int = 0
+    source: Size,
+    *,
+    tile_px: int,
+    halo_px: int,
+    alignment: int,
+    scale: int,
+    minimum_px: int = 1,
+    region: Rect | None = None,
 ) -> TilePlan:
-    """Cut `source` into windows of at most `tile_px` a side (halo included), from row `top_px` on.
+    """Cut `source`, or a region of it, into windows of at most `tile_px` a side (halo included).
 
     An axis that fits into `tile_px` runs at its own (padded) length. Raises ValueError where `tile_px` leaves no owned
     pixel beside the halo.
     """
     smallest_px = _round_up(minimum_px, alignment)
-    whole = Size(*(max(_round_up(side_px, alignment), smallest_px) for side_px in source))
-    down_px = whole.height - _first_start(whole.height, 0, top_px, halo_px, alignment)
+    whole = padded(source, alignment, minimum_px)
+    region = region or Rect(0, 0, *whole)
     tile = Size(
-        _tile_side(whole.width, tile_px, halo_px, alignment, smallest_px),
-        min(whole.height, _tile_side(down_px, tile_px, halo_px, alignment, smallest_px)),
+        *(
+            _tile_side(
+                _window(side_px, first_px, last_px, halo_px, alignment), tile_px, halo_px, alignment, smallest_px
+            )
+            for side_px, first_px, last_px in zip(whole, region[:2], region[2:], strict=True)
+        )
     )
-    return TilePlan(source, whole, tile, halo_px, alignment, scale, top_px)
+    return TilePlan(source, whole, tile, halo_px, alignment, scale, region)
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """Band `row` of `tiles` is in work: what lies in it left of `px` stands."""
-
-    tiles: TilePlan
-    row: int
-    px: int
-
-    def rest(self, tile_px: int) -> TilePlan:
-        """The same bands in windows of at most `tile_px` across, which cover evenly what is left of this one.
-
-        Raises ValueError as `plan_tiles`.
-        """
-        tiles, halo_px, alignment = self.tiles, self.tiles.halo_px, self.tiles.alignment
-        across_px = tiles.whole.width - _first_start(tiles.whole.width, 0, self.px, halo_px, alignment)
-        width_px = _tile_side(across_px, tile_px, halo_px, alignment, alignment)
-        return replace(tiles, tile=Size(width_px, tiles.tile.height), begun_row=self.row, begun_px=self.px)
-
-    def taken_over_by(self, tiles: TilePlan) -> bool:
-        """True where `tiles` go on with this band where it ends."""
-        theirs = (tiles.begun_row, tiles.begun_px, tiles.top_px, tiles.tile.height)
-        return theirs == (self.row, self.px, self.tiles.top_px, self.tiles.tile.height)
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """What is left of a pass over `source`: the rows from `top_px` on, but for what stands of the band in work."""
-
-    source: Size
-    top_px: int = 0
-    begun: Begun | None = None
-
-    @property
-    def pixels(self) -> int:
-        """Of the source; where a band is in work, what is left of this one."""
-        if self.begun is None:
-            return self.source.width * (self.source.height - self.top_px)
-        end_px = self.begun.tiles.band_end_px(self.begun.row)
-        return (self.begun.tiles.whole.width - self.begun.px) * (end_px - self.top_px)
+def padded(source: Size, alignment: int, minimum_px: int = 1) -> Size:
+    """The picture as it is cut: padded right and bottom to the network's alignment and smallest side."""
+    smallest_px = _round_up(minimum_px, alignment)
+    return Size(*(max(_round_up(side_px, alignment), smallest_px) for side_px in source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,17 +131,20 @@ class _Span:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """One axis of a plan, cut from `first_px` on; `whole_px` and `tile_px` are multiples of `alignment`."""
+    """One axis of a plan: tiles in `window_px` own the pixels from `first_px` to `last_px` (half-open)."""
 
     whole_px: int
+    window_px: tuple[int, int]
     tile_px: int
     halo_px: int
     alignment: int
     first_px: int
+    last_px: int
 
     @property
     def count(self) -> int:
-        return _count(self.whole_px - self._first_start_px, self.tile_px, self.halo_px, self.alignment)
+        start_px, end_px = self.window_px
+        return _count(end_px - start_px, self.tile_px, self.halo_px, self.alignment)
 
     def span(self, index: int) -> _Span:
         start_px = self._start(index)
@@ -182,20 +153,16 @@ class _Axis:
             start_px,
             start_px + self.tile_px,
             self.first_px if index == 0 else self._border(index),
-            self.whole_px if last else self._border(index + 1),
+            self.last_px if last else self._border(index + 1),
         )
 
-    @property
-    def _first_start_px(self) -> int:
-        return _first_start(self.whole_px, self.tile_px, self.first_px, self.halo_px, self.alignment)
-
     def _start(self, index: int) -> int:
-        """Windows are spread evenly; the last one ends on the far edge."""
-        first_px = self._first_start_px
+        """Windows are spread evenly; the last one ends where all have to."""
+        start_px, end_px = self.window_px
         if index == 0:
-            return first_px
-        slack = (self.whole_px - first_px - self.tile_px) // self.alignment
-        return first_px + index * slack // (self.count - 1) * self.alignment
+            return min(start_px, self.whole_px - self.tile_px)
+        slack = (end_px - start_px - self.tile_px) // self.alignment
+        return start_px + index * slack // (self.count - 1) * self.alignment
 
     def _border(self, index: int) -> int:
         """First pixel that window `index` owns: the middle of its overlap with the one before."""
@@ -209,31 +176,32 @@ def _tile(across: _Span, down: _Span) -> Tile:
     )
 
 
-def _first_start(whole_px: int, tile_px: int, first_px: int, halo_px: int, alignment: int) -> int:
-    """Where the window begins that owns `first_px` first: a halo above, or higher where it would not fit below."""
+def _window(whole_px: int, first_px: int, last_px: int, halo_px: int, alignment: int) -> tuple[int, int]:
+    """What has to be seen of an axis for the pixels from `first_px` to `last_px`: a halo more, on the alignment."""
     start_px = max(0, first_px - halo_px) // alignment * alignment
-    return max(0, min(start_px, whole_px - tile_px))
+    return start_px, min(whole_px, _round_up(last_px + halo_px, alignment))
 
 
-def _tile_side(whole_px: int, tile_px: int, halo_px: int, alignment: int, smallest_px: int) -> int:
+def _tile_side(window_px: tuple[int, int], tile_px: int, halo_px: int, alignment: int, smallest_px: int) -> int:
     """The smallest window that covers the axis with as few tiles as `tile_px` allows: less halo is computed twice."""
-    if whole_px <= tile_px:
-        return whole_px
+    length_px = max(window_px[1] - window_px[0], smallest_px)
+    if length_px <= tile_px:
+        return length_px
     largest_px = tile_px // alignment * alignment
     if largest_px < smallest_px or _stride(largest_px, halo_px, alignment) < alignment:
         raise ValueError(
             f"a tile of {tile_px} px leaves nothing beside a halo of {halo_px} px"
             f" (alignment {alignment}, minimum {smallest_px} px)"
         )
-    count = _count(whole_px, largest_px, halo_px, alignment)
+    count = _count(length_px, largest_px, halo_px, alignment)
     overlap_px = _round_up(2 * halo_px, alignment)
-    return max(smallest_px, _round_up(-(-(whole_px + overlap_px * (count - 1)) // count), alignment))
+    return max(smallest_px, _round_up(-(-(length_px + overlap_px * (count - 1)) // count), alignment))
 
 
-def _count(whole_px: int, tile_px: int, halo_px: int, alignment: int) -> int:
-    if tile_px >= whole_px:
+def _count(length_px: int, tile_px: int, halo_px: int, alignment: int) -> int:
+    if tile_px >= length_px:
         return 1
-    return 1 - (tile_px - whole_px) // _stride(tile_px, halo_px, alignment)
+    return 1 - (tile_px - length_px) // _stride(tile_px, halo_px, alignment)
 
 
 def _stride(tile_px: int, halo_px: int, alignment: int) -> int:

@@ -14,7 +14,7 @@ from twofold.core.memory import AllocatorFigures, Budget, DeviceKind, DType, Mem
 from twofold.core.pass_plan import PassPlan, choose_plan, worth_changing
 from twofold.core.precision import working_dtype
 from twofold.core.protocols import Allocator, MemoryProbe
-from twofold.core.tiles import Rest
+from twofold.core.rest import Rest
 from twofold.device.cost_store import CostStore, record_key
 
 CEILING_LIFETIME_S = 120.0
@@ -94,7 +94,8 @@ class DeviceGovernor:
     def steer(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
         """See core.protocols.Governor.steer. A network that was never measured begins with small batches."""
         now_s = self._clock()
-        if self._steered is not None and self._steered[0] is plan and now_s - self._steered[1] < READ_EVERY_S:
+        stands = rest.tiles is not None and self._steered is not None and self._steered[0] is plan
+        if stands and self._steered is not None and now_s - self._steered[1] < READ_EVERY_S:
             return plan
         chosen = self._steer(card, plan, rest)
         self._steered = chosen, now_s
@@ -145,8 +146,8 @@ class DeviceGovernor:
             self._remember(key, budget, _below(plan))
             self._tight(key)
         ceiling_px = self._ceiling_px(card, budget, self._provable_px(card))
-        low = ceiling_px is None or plan.batch_px <= ceiling_px
-        if low and not retried and not budget.short and budget.reading.unused_bytes >= plan.need_bytes:
+        stands = rest.tiles is not None and (ceiling_px is None or plan.batch_px <= ceiling_px)
+        if stands and not retried and not budget.short and budget.reading.unused_bytes >= plan.need_bytes:
             # It runs in what is held already, and nobody lacks anything.
             better = self._larger(card, plan, rest, budget, ceiling_px)
             return plan if better is None else self._claimed(card, better, rest, ceiling_px)
@@ -156,7 +157,7 @@ class DeviceGovernor:
             budget = self._budget()
         if need_bytes > budget.bytes:
             self._tight(key)
-        elif low:
+        elif stands:
             return self._claimed(card, plan, rest, None)
         smaller = replace(self._choose(card, rest, budget, ceiling_px), oom_steps=plan.oom_steps)
         return self._claimed(card, smaller, rest, ceiling_px)
@@ -219,7 +220,7 @@ class DeviceGovernor:
         ample = plan_budget(alone, self._policy, self._kind)
         plan = choose_plan(
             card,
-            replace(rest, begun=None),
+            rest,
             self.cost(card),
             ample,
             kind=self._kind,
