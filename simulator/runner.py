@@ -59,12 +59,13 @@ class ChainRunner:
         batches: Batches | None = None
         canvas = Canvas(size)
         self._whole = None
+        long = False
         while self._bench.clock() < self._limit_s:
             try:
                 if batches is None:
                     plan = self._governor.plan(card, size, patient=True)
                     on_plan(plan)
-                    batches = Batches(plan)
+                    batches, long = Batches(plan), plan.long
                     canvas = self._canvas(plan, canvas)
                 if batches.done:
                     canvas.finish()
@@ -75,7 +76,7 @@ class ChainRunner:
                 if error.code is not Code.LOW_MEMORY:
                     raise
                 self._put_off(error)
-                batches = self._taken_up(batches, canvas)
+                batches = self._taken_up(canvas) if long else None
         self.outcome.source_px += canvas.done_px * size.width
         return False
 
@@ -87,7 +88,10 @@ class ChainRunner:
         batch_px = len(tiles) * plan.tiles.tile.pixels
         seconds = self._run(batch_px)
         if seconds is None:
-            self._change(batches, self._governor.replan(card, plan, batches.rest))
+            smaller = self._governor.replan(card, plan, batches.rest)
+            if smaller.batch_px >= plan.batch_px:
+                self._bench.clock.sleep(LOOK_AGAIN_S)
+            self._change(batches, smaller)
             return
         self._attempts = 0
         self._governor.completed(
@@ -100,10 +104,9 @@ class ChainRunner:
             canvas.band_done(plan.tiles.band_end_px(index))
             self._whole = plan, index + 1
 
-    def _taken_up(self, batches: Batches | None, canvas: Canvas) -> Batches | None:
+    def _taken_up(self, canvas: Canvas) -> Batches | None:
         """A long pass goes on below its last whole band; a short one leaves nothing behind and begins anew."""
-        if batches is None or self._whole is None or not batches.plan.long:
-            self._whole = None
+        if self._whole is None:
             return None
         canvas.begin_again()
         return Batches(*self._whole)

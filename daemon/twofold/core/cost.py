@@ -15,23 +15,27 @@ PEAK_PER_LIVE: dict[DeviceKind, float] = {"cuda": 3.0, "cpu": 1.6}
 
 PRIOR_MFLOP_PER_S: dict[DeviceKind, float] = {"cuda": 10e6, "cpu": 0.1e6}  # float32; halves run twice as fast on CUDA
 PRIOR_MAX_PX_PER_S: dict[DeviceKind, float] = {"cuda": 200e6, "cpu": 20e6}  # copying alone bounds the lightest network
+SLACK_BYTES: dict[DeviceKind, int] = {"cuda": 32 << 20, "cpu": 0}
+"""At least so much beside the line: torch takes segments of 2 and 20 MiB, whatever a small tensor needs."""
 PRIOR_OVERHEAD_S: dict[DeviceKind, float] = {"cuda": 0.003, "cpu": 0.01}
 
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """need_bytes = (fixed_bytes + bytes_per_px * tile_px * batch) * (1 + margin);
+    """need_bytes = base + max(slack_bytes, margin * base), base = fixed_bytes + bytes_per_px * tile_px * batch;
     seconds = overhead_s + tile_px * batch / px_per_s. `tile_px` counts window pixels, halo included."""
 
     bytes_per_px: float
     fixed_bytes: int = 0
     margin: float = 0.08
+    slack_bytes: int = 0
     px_per_s: float = 1e6
     overhead_s: float = 0.01
     origin: Literal["prior", "calibrated"] = "prior"
 
     def need_bytes(self, tile_px: int, batch: int) -> int:
-        return int((self.fixed_bytes + self.bytes_per_px * tile_px * batch) * (1 + self.margin))
+        base_bytes = self.fixed_bytes + self.bytes_per_px * tile_px * batch
+        return int(base_bytes + max(self.slack_bytes, self.margin * base_bytes))
 
     def seconds(self, tile_px: int, batch: int) -> float:
         return self.overhead_s + tile_px * batch / self.px_per_s
@@ -49,6 +53,7 @@ def prior_cost(card: NetworkCard, kind: DeviceKind, dtype: DType) -> CostModel:
         fixed_bytes=int(card.weight_bytes * share),
         px_per_s=px_per_s,
         overhead_s=PRIOR_OVERHEAD_S[kind],
+        slack_bytes=SLACK_BYTES[kind],
     )
 
 

@@ -137,9 +137,11 @@ class Experience:
         return line_through(points)
 
     def _excess(self, batch_px: int, peak_bytes: int) -> float:
-        """How far a peak lies above the belief, as a share of it; not below zero."""
+        """How far a peak lies above the belief, as a share of it; nothing while the slack covers it."""
         fixed_bytes, bytes_per_px = self._line() if self.peaks else (self.prior.fixed_bytes, self.prior.bytes_per_px)
-        return max(0.0, peak_bytes / (fixed_bytes + bytes_per_px * batch_px) - 1)
+        believed_bytes = fixed_bytes + bytes_per_px * batch_px
+        excess_bytes = peak_bytes - believed_bytes
+        return excess_bytes / believed_bytes if excess_bytes > self.prior.slack_bytes else 0.0
 
     def _surprised(self, excess: float) -> Experience:
         return replace(self, surprises=(*self.surprises, excess)[-MAX_SURPRISES:])

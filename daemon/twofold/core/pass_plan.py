@@ -127,16 +127,16 @@ def choose_plan(
     kind: DeviceKind,
     dtype: DType,
     ceiling_px: int | None = None,
-    smallest: bool = False,
+    good_enough_percent: int = GOOD_ENOUGH_PERCENT,
 ) -> PassPlan:
     """The smallest plan within 5 % of the best useful pixels per second among those that fit the budget.
 
-    Plans with batches of more than LONG_BATCH_S are taken only where there are no others. `ceiling_px` bounds
-    tile_px * batch (remembered from an out-of-memory, or not proven yet). `smallest` takes the one that needs least.
+    `good_enough_percent` of the best speed are asked for: with 0 the plan is the one that needs least. Plans with batches of more than LONG_BATCH_S are taken only where there are no others. `ceiling_px` bounds
+    tile_px * batch (remembered from an out-of-memory, or not proven yet).
     Where a band is in work, the plan keeps its height if that is faster than doing some of it again by a better one.
     Raises TwofoldError(LOW_MEMORY) where not even one smallest tile fits.
     """
-    bounds = _Bounds(budget, kind, dtype, ceiling_px, smallest=smallest)
+    bounds = _Bounds(budget, kind, dtype, ceiling_px, good_enough_percent)
     on = _choose(card, rest.source, rest.region, cost, bounds)
     if rest.again is None:
         return on
@@ -152,7 +152,7 @@ class _Bounds:
     kind: DeviceKind
     dtype: DType
     ceiling_px: int | None
-    smallest: bool
+    good_enough_percent: int
 
 
 def _choose(card: NetworkCard, source: Size, region: Rect | None, cost: CostModel, bounds: _Bounds) -> PassPlan:
@@ -170,8 +170,7 @@ def _choose(card: NetworkCard, source: Size, region: Rect | None, cost: CostMode
         raise _low_memory(card, candidates[0], budget, ceiling_px)
     possible = [one for one in possible if one.batch_s <= LONG_BATCH_S[kind]] or possible[:1]
     best_s = min(one.seconds for one in possible)
-    good = (one for one in possible if one.seconds * GOOD_ENOUGH_PERCENT <= best_s * 100)
-    chosen = possible[0] if bounds.smallest else next(good)
+    chosen = next(one for one in possible if one.seconds * bounds.good_enough_percent <= best_s * 100)
     return PassPlan(
         tiles=chosen.tiles,
         batch=chosen.batch,

@@ -61,7 +61,7 @@ class Governor(Protocol):
     def replan(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
         """A strictly smaller plan to do the rest by after `plan` ran out of memory; remembered for a while.
 
-        Raises TwofoldError(LOW_MEMORY).
+        The smallest one again, where it was that: to be tried when there is more memory.
         """
 
     def completed(

@@ -11,7 +11,7 @@ from twofold.core.errors import LowMemory
 from twofold.core.experience import GOOD_ENOUGH_TO_GROW, Experience
 from twofold.core.geometry import Size
 from twofold.core.memory import AllocatorFigures, Budget, DeviceKind, DType, MemoryPolicy, plan_budget
-from twofold.core.pass_plan import PassPlan, choose_plan, worth_changing
+from twofold.core.pass_plan import GOOD_ENOUGH_PERCENT, PassPlan, choose_plan, worth_changing
 from twofold.core.precision import working_dtype
 from twofold.core.protocols import Allocator, MemoryProbe
 from twofold.core.rest import Rest
@@ -25,6 +25,9 @@ READ_EVERY_S = 0.05
 """Asking a driver costs microseconds and locks; batches can be shorter than this."""
 GROW_AFTER_S = 1.0
 """After memory was tight, no plan grows for so long: neighbours come in bursts."""
+GIVING_WAY_PERCENT = 100
+"""Of the best speed, where a plan has to be smaller: it goes down only as far as it must. Who takes all that is given
+up would else have everything within seconds."""
 MAX_CLAIMS = 4
 """How often a plan is made smaller at one go because others were faster."""
 GROW_WITHIN_PERCENT = 90
@@ -105,6 +108,9 @@ class DeviceGovernor:
         """See core.protocols.Governor.replan: half the batch, and where it is one, the next smaller tile."""
         key, below_px = self._key(card), _below(plan)
         before, budget = self._read, self._budget()
+        if plan.batch_px <= self._smallest(card, rest, budget, None).batch_px:
+            self._tight(key)
+            return replace(plan, oom_steps=plan.oom_steps + 1)
         need_bytes = self.cost(card).need_bytes(plan.tiles.tile.pixels, plan.batch)
         if before is None or need_bytes <= budget.bytes:
             # Else others took the memory while the batch ran: that says nothing about what it costs.
@@ -159,7 +165,8 @@ class DeviceGovernor:
             self._tight(key)
         elif stands:
             return self._claimed(card, plan, rest, None)
-        smaller = replace(self._choose(card, rest, budget, ceiling_px), oom_steps=plan.oom_steps)
+        share = GIVING_WAY_PERCENT if rest.tiles is not None else GOOD_ENOUGH_PERCENT
+        smaller = replace(self._choose(card, rest, budget, ceiling_px, share), oom_steps=plan.oom_steps)
         return self._claimed(card, smaller, rest, ceiling_px)
 
     def _larger(
@@ -186,7 +193,8 @@ class DeviceGovernor:
             if held:
                 return plan
             self._tight(self._key(card))
-            plan = replace(self._choose(card, rest, budget, ceiling_px), oom_steps=plan.oom_steps)
+            smaller = self._choose(card, rest, budget, ceiling_px, GIVING_WAY_PERCENT)
+            plan = replace(smaller, oom_steps=plan.oom_steps)
         raise LowMemory(f"others take the memory faster than {card.full_name} can ask for it", plan.need_bytes)
 
     def _budget(self) -> Budget:
@@ -199,7 +207,14 @@ class DeviceGovernor:
         self._allocator.limit(self._read.reserve_at_most_bytes)
         return self._read
 
-    def _choose(self, card: NetworkCard, rest: Rest, budget: Budget, ceiling_px: int | None) -> PassPlan:
+    def _choose(
+        self,
+        card: NetworkCard,
+        rest: Rest,
+        budget: Budget,
+        ceiling_px: int | None,
+        good_enough_percent: int = GOOD_ENOUGH_PERCENT,
+    ) -> PassPlan:
         plan = choose_plan(
             card,
             rest,
@@ -208,7 +223,7 @@ class DeviceGovernor:
             kind=self._kind,
             dtype=self._key(card)[1],
             ceiling_px=self._ceiling_px(card, budget, ceiling_px),
-            smallest=self.smallest,
+            good_enough_percent=0 if self.smallest else good_enough_percent,
         )
         return replace(plan, device=self._device)
 
@@ -226,7 +241,7 @@ class DeviceGovernor:
             kind=self._kind,
             dtype=dtype,
             ceiling_px=below_px,
-            smallest=True,
+            good_enough_percent=0,
         )
         return replace(plan, device=self._device, budget_bytes=budget.bytes)
 

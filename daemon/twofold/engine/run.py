@@ -20,6 +20,8 @@ from twofold.raster import Samples, Upscaler
 PATIENCE_S = 30.0
 """How long a pass waits for memory that others took; then it gives up, which frees all of this process's own."""
 LOOK_AGAIN_S = 0.1
+MAX_REFUSED = 50
+"""How often a device may refuse the batches of a pass in a row, the smallest ones included, before the pass fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def run_pass(
     _check_shapes(source, result, plan)
     watch = watch or Watch()
     batches = Batches(plan, first_row)
+    refused = 0  # by the device, one after another
     while not batches.done:
         _steer(batches, upscaler, governor, watch)
         plan = batches.plan
@@ -71,11 +74,15 @@ def run_pass(
             enlarged = upscaler.run(np.stack([_cut(source, tile.window) for _, tile in batch]), depth)
         except OutOfDeviceMemory:
             smaller = governor.replan(upscaler.card, plan, batches.rest)
+            refused += 1
             if smaller.batch_px >= plan.batch_px:
-                raise  # a governor that does not step down would have us try forever
+                if refused > MAX_REFUSED:
+                    raise
+                watch.sleep(LOOK_AGAIN_S)
             batches.change(smaller)
             watch.on_plan(smaller)
             continue
+        refused = 0
         governor.completed(
             upscaler.card,
             plan,
