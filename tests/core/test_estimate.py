@@ -14,6 +14,7 @@ from twofold.core.formats import FORMATS
 from twofold.core.geometry import Size
 from twofold.core.memory import Budget, MemoryReading
 from twofold.core.pass_plan import PassPlan, choose_plan
+from twofold.core.rest import Rest
 from twofold.core.passes import Chain, plan_chain
 from twofold.core.picture import BUFFERED, PictureHeader
 from twofold.core.recipe import Recipe, Target
@@ -28,7 +29,7 @@ def plans_of(chain: Chain, cost: CostModel, device: str = "cuda") -> list[PassPl
     budget = Budget(2**36, MemoryReading(2**36, 2**36), 0, "free")
     kind = "cpu" if device == "cpu" else "cuda"
     return [
-        replace(choose_plan(CARD, step.source, cost, budget, kind=kind, dtype="float32"), device=device)
+        replace(choose_plan(CARD, Rest(step.source), cost, budget, kind=kind, dtype="float32"), device=device)
         for step in chain.passes
     ]
 

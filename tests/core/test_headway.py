@@ -10,6 +10,7 @@ from twofold.core.geometry import Size
 from twofold.core.headway import headway, work_px
 from twofold.core.memory import Budget, MemoryReading
 from twofold.core.pass_plan import PassPlan, choose_plan
+from twofold.core.rest import Rest
 from twofold.core.passes import Chain, Pass
 
 CARD = NetworkCard("net", 1, "ab", 2, halo_px=8, live_bytes_per_px=100.0, mflop_per_px=1.0)
@@ -19,7 +20,7 @@ PLENTY = Budget(2**40, MemoryReading(2**40, 2**40), 0, "free")
 
 
 def plan(source: Size) -> PassPlan:
-    return choose_plan(CARD, source, CostModel(100.0), PLENTY, kind="cpu", dtype="float32")
+    return choose_plan(CARD, Rest(source), CostModel(100.0), PLENTY, kind="cpu", dtype="float32")
 
 
 def test_before_the_first_plan_nothing_is_known_but_the_work() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from twofold.core.errors import TwofoldError
 from twofold.core.geometry import Size
 from twofold.core.memory import MIB, Budget, DeviceKind, MemoryPolicy, MemoryReading, plan_budget
 from twofold.core.pass_plan import BATCHES, LONG_BATCH_S, TILE_LADDER_PX, PassPlan, choose_plan
+from twofold.core.rest import Rest
 from twofold.core.tiles import plan_tiles
 
 GIB = 1024 * MIB
@@ -56,7 +59,7 @@ def plan_or_none(
 ) -> PassPlan | None:
     try:
         return choose_plan(
-            card, source, cost, budget_of(budget_bytes), kind=kind, dtype="float32", ceiling_px=ceiling_px
+            card, Rest(source), cost, budget_of(budget_bytes), kind=kind, dtype="float32", ceiling_px=ceiling_px
         )
     except TwofoldError as error:
         if error.code is not Code.LOW_MEMORY:
@@ -66,7 +69,7 @@ def plan_or_none(
 
 def every_plan(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKind) -> list[tuple[int, float, int]]:
     """(need_bytes, seconds, batch_px) of each tile and batch, counted tile by tile."""
-    found = []
+    square = []
     for side in TILE_LADDER_PX[kind]:
         tile_px = -(-side // card.alignment) * card.alignment
         overlap_px = -(-2 * card.halo_px // card.alignment) * card.alignment
@@ -83,6 +86,14 @@ def every_plan(card: NetworkCard, source: Size, cost: CostModel, kind: DeviceKin
             )
         except ValueError:
             continue
+        if plan not in square:
+            square.append(plan)
+    mixed = {one.tile: one for one in square}
+    for one, other in pairwise(square):
+        for tile in (Size(one.tile.width, other.tile.height), Size(other.tile.width, one.tile.height)):
+            mixed[tile] = replace(one, tile=tile)
+    found = []
+    for plan in mixed.values():
         px = plan.tile.pixels
         elements_per_px = max(card.live_bytes_per_px / 4, card.channels_out * card.scale**2)
         for batch in BATCHES[kind]:
@@ -155,7 +166,7 @@ def test_low_memory_says_how_much_is_needed_and_how_much_is_there():
     with pytest.raises(TwofoldError) as caught:
         choose_plan(
             card,
-            Size(960, 960),
+            Rest(Size(960, 960)),
             cost,
             plan_budget(reading, MemoryPolicy(), "cuda"),
             kind="cuda",
@@ -174,7 +185,7 @@ def test_a_ceiling_below_every_tile_says_so():
     with pytest.raises(TwofoldError, match="is above the 7000 px at which the device ran out of memory"):
         choose_plan(
             card,
-            Size(500, 500),
+            Rest(Size(500, 500)),
             prior_cost(card, "cpu", "float32"),
             budget_of(GIB),
             kind="cpu",
@@ -210,7 +221,7 @@ def test_a_halo_wider_than_the_ladder_still_has_a_plan():
 def test_a_plan_explains_itself_and_survives_json():
     card = NetworkCard("photo", 1, "0", 2, halo_px=18, live_bytes_per_px=524, mflop_per_px=1.2)
     budget = plan_budget(MemoryReading(8 * GIB, 16 * GIB), MemoryPolicy(None, Fraction(1, 4)), "cpu")
-    plan = choose_plan(card, Size(4001, 2999), prior_cost(card, "cpu", "float32"), budget, kind="cpu", dtype="float32")
+    plan = choose_plan(card, Rest(Size(4001, 2999)), prior_cost(card, "cpu", "float32"), budget, kind="cpu", dtype="float32")
     assert plan.device == "cpu"
     assert plan.long
     assert plan.why.startswith(f"tiles of {plan.tiles.tile.width} x {plan.tiles.tile.height} px, batch 1: ")

@@ -9,6 +9,7 @@ from twofold.core.card import NetworkCard
 from twofold.core.geometry import Size
 from twofold.core.memory import AllocatorFigures, DeviceKind, MemoryPolicy, MemoryReading
 from twofold.core.pass_plan import PassPlan
+from twofold.core.rest import Rest
 from twofold.device.cost_store import CostStore
 from twofold.device.governor import DeviceGovernor
 
@@ -49,11 +50,25 @@ class Device:
         self.free_bytes += self.held.reserved_bytes - self.held.allocated_bytes
         self.held = replace(self.held, reserved_bytes=self.held.allocated_bytes)
 
+    def claim(self, unused_bytes: int) -> bool:
+        more_bytes = unused_bytes - (self.held.reserved_bytes - self.held.allocated_bytes)
+        if more_bytes > self.free_bytes:
+            return False
+        if more_bytes > 0:
+            self.free_bytes -= more_bytes
+            self.held = replace(self.held, reserved_bytes=self.held.reserved_bytes + more_bytes)
+        return True
+
     def governor(self, kind: DeviceKind = "cuda", costs: CostStore | None = None) -> DeviceGovernor:
         policy = MemoryPolicy(use_at_most=Fraction(4, 5))
         return DeviceGovernor(
             self, self, policy, kind=kind, device="GPU-1", clock=self.clock, capability=(8, 9), costs=costs
         )
+
+
+def rest(plan: PassPlan, done_px: int = 0) -> Rest:
+    """What is left of the pass below `done_px`; the plan is in force."""
+    return Rest(plan.tiles.source, plan.tiles.region._replace(y0=done_px), tiles=plan.tiles)
 
 
 def made(governor: DeviceGovernor, plan: PassPlan, times: int = 1, *, share: float = 1.0, k: float = 800.0) -> None:
@@ -68,7 +83,7 @@ def grown(device: Device, governor: DeviceGovernor, source: Size = PHOTO) -> Pas
     plan = governor.plan(CARD, source)
     for _ in range(20):
         device.now_s += 0.1
-        steered = governor.steer(CARD, plan, done_px=0)
+        steered = governor.steer(CARD, plan, rest(plan))
         made(governor, steered)
         plan = steered
     return plan

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.device.one_device import CARD, GIB, PHOTO, TIGHT_BYTES, Device, grown, made
+from tests.device.one_device import CARD, GIB, PHOTO, TIGHT_BYTES, Device, grown, made, rest
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
@@ -50,7 +50,7 @@ def test_replans_shrink_until_there_is_nothing_smaller(free_bytes: int, kind: De
     plan = governor.plan(card, PHOTO)
     for _ in range(100):
         try:
-            smaller = governor.replan(card, plan)
+            smaller = governor.replan(card, plan, rest(plan))
         except TwofoldError as error:
             refusal = error.code
             break
@@ -65,7 +65,7 @@ def test_what_ran_out_of_memory_is_remembered_for_a_while() -> None:
     device = Device(4 * GIB)
     governor = device.governor()
     first = governor.plan(CARD, PHOTO)
-    smaller = governor.replan(CARD, first)
+    smaller = governor.replan(CARD, first, rest(first))
     assert batch_px(governor.plan(CARD, PHOTO)) == batch_px(smaller)
     device.now_s += CEILING_LIFETIME_S - 1
     assert batch_px(governor.plan(CARD, PHOTO)) == batch_px(smaller)
@@ -77,7 +77,7 @@ def test_it_is_remembered_for_that_much_memory_and_that_network_only() -> None:
     device = Device(4 * GIB)
     governor = device.governor()
     first = governor.plan(CARD, PHOTO)
-    smaller = governor.replan(CARD, first)
+    smaller = governor.replan(CARD, first, rest(first))
     other = NetworkCard("other", 1, "b" * 64, 2, halo_px=10, half=True, live_bytes_per_px=500.0, mflop_per_px=1.0)
     assert batch_px(governor.plan(other, PHOTO)) == batch_px(first)
     device.free_bytes = 3 * GIB
@@ -89,7 +89,8 @@ def test_it_is_remembered_for_that_much_memory_and_that_network_only() -> None:
 def test_a_plan_remembers_how_often_it_stepped_down_also_on_disk() -> None:
     governor = Device(4 * GIB).governor()
     first = governor.plan(CARD, PHOTO)
-    twice = governor.replan(CARD, governor.replan(CARD, first))
+    once = governor.replan(CARD, first, rest(first))
+    twice = governor.replan(CARD, once, rest(once))
     assert (first.oom_steps, twice.oom_steps, PassPlan.from_json(twice.to_json()).oom_steps) == (0, 2, 2)
     old_row = {key: value for key, value in twice.to_json().items() if key != "oom_steps"}
     assert PassPlan.from_json(old_row).oom_steps == 0
@@ -100,7 +101,7 @@ def test_a_replan_steps_down_even_if_memory_became_free() -> None:
     governor = device.governor()
     first = governor.plan(CARD, PHOTO)
     device.free_bytes = 20 * GIB
-    assert batch_px(governor.replan(CARD, first)) < batch_px(first)
+    assert batch_px(governor.replan(CARD, first, rest(first))) < batch_px(first)
 
 
 @given(st.floats(1e3, 1e8))
@@ -137,14 +138,14 @@ def test_an_unmeasured_network_begins_small_and_grows_by_what_went_well() -> Non
     device = Device(20 * GIB)
     governor = device.governor()
     wanted = governor.plan(CARD, PHOTO)
-    first = governor.steer(CARD, wanted, done_px=0)
+    first = governor.steer(CARD, wanted, rest(wanted))
     assert first.batch_px <= 256 * 256 < wanted.batch_px
     sizes = [first.batch_px]
     plan = first
     for _ in range(10):
         made(governor, plan)
         device.now_s += 0.1
-        plan = governor.steer(CARD, plan, done_px=0)
+        plan = governor.steer(CARD, plan, rest(plan))
         sizes.append(plan.batch_px)
     assert sizes == sorted(sizes)
     assert all(after <= 4 * before for before, after in pairwise(sizes))
@@ -157,7 +158,7 @@ def test_a_plan_that_fits_stays_the_very_same() -> None:
     governor = device.governor()
     plan = grown(device, governor)
     device.now_s += 1
-    assert governor.steer(CARD, plan, done_px=0) is plan
+    assert governor.steer(CARD, plan, rest(plan)) is plan
 
 
 def test_less_free_memory_means_a_smaller_plan_at_once_and_more_a_larger_one_after_a_while() -> None:
@@ -166,17 +167,17 @@ def test_less_free_memory_means_a_smaller_plan_at_once_and_more_a_larger_one_aft
     plan = grown(device, governor)
     before = device.releases
     device.free_bytes, device.now_s = TIGHT_BYTES, device.now_s + 1
-    tight = governor.steer(CARD, plan, done_px=0)
+    tight = governor.steer(CARD, plan, rest(plan))
     assert tight.need_bytes <= tight.budget_bytes < TIGHT_BYTES
     assert device.releases == before + 1
     device.free_bytes, device.now_s = 20 * GIB, device.now_s + 1
-    assert governor.steer(CARD, tight, done_px=0) is tight, "not before batches went well"
+    assert governor.steer(CARD, tight, rest(tight)) is tight, "not before batches went well"
     made(governor, tight, 8)
     device.now_s += 0.1
-    assert governor.steer(CARD, tight, done_px=0) is tight, "not so soon after it was tight"
+    assert governor.steer(CARD, tight, rest(tight)) is tight, "not so soon after it was tight"
     device.now_s += GROW_AFTER_S
     device.now_s += 0.1
-    assert governor.steer(CARD, tight, done_px=0).batch_px > tight.batch_px
+    assert governor.steer(CARD, tight, rest(tight)).batch_px > tight.batch_px
 
 
 def test_it_does_not_grow_for_the_last_rows() -> None:
@@ -186,9 +187,9 @@ def test_it_does_not_grow_for_the_last_rows() -> None:
     device.free_bytes = 20 * GIB
     device.now_s += 10
     last_px = plan.tiles.row(plan.tiles.rows - 1)[0].owned.y0
-    assert governor.steer(CARD, plan, done_px=last_px) is plan
+    assert governor.steer(CARD, plan, rest(plan, last_px)) is plan
     device.now_s += 1
-    assert governor.steer(CARD, plan, done_px=0) is not plan
+    assert governor.steer(CARD, plan, rest(plan)) is not plan
 
 
 def test_the_cache_is_given_back_before_a_plan_shrinks() -> None:
@@ -199,7 +200,7 @@ def test_the_cache_is_given_back_before_a_plan_shrinks() -> None:
     # Others took everything but what this process has cached, and of that fragmentation is discounted.
     device.held = AllocatorFigures(plan.need_bytes + 780 * 2**20, 0)
     device.free_bytes, device.now_s = 0, device.now_s + 1
-    assert governor.steer(CARD, plan, done_px=0) is plan
+    assert governor.steer(CARD, plan, rest(plan)) is plan
     assert device.releases == before + 1
 
 
@@ -209,10 +210,10 @@ def test_a_retry_of_the_allocator_is_a_warning() -> None:
     plan = grown(device, governor)
     device.held = replace(device.held, retries=1)
     device.now_s += 1
-    smaller = governor.steer(CARD, plan, done_px=0)
+    smaller = governor.steer(CARD, plan, rest(plan))
     assert smaller.batch_px < plan.batch_px
     device.now_s += 1
-    assert governor.steer(CARD, smaller, done_px=0) is smaller, "the same retry warns once"
+    assert governor.steer(CARD, smaller, rest(smaller)) is smaller, "the same retry warns once"
 
 
 def test_where_nothing_fits_it_says_so_and_goes_on_when_it_does() -> None:
@@ -221,10 +222,10 @@ def test_where_nothing_fits_it_says_so_and_goes_on_when_it_does() -> None:
     plan = grown(device, governor)
     device.free_bytes, device.now_s = 0, device.now_s + 1
     with pytest.raises(TwofoldError) as caught:
-        governor.steer(CARD, plan, done_px=0)
+        governor.steer(CARD, plan, rest(plan))
     assert caught.value.code is Code.LOW_MEMORY
     device.free_bytes, device.now_s = 20 * GIB, device.now_s + 0.1
-    assert governor.steer(CARD, plan, done_px=0) is plan
+    assert governor.steer(CARD, plan, rest(plan)) is plan
 
 
 def test_the_allocator_is_stopped_before_others_share() -> None:
@@ -239,7 +240,7 @@ def test_a_peak_above_the_belief_makes_the_plan_smaller() -> None:
     plan = grown(device, governor)
     made(governor, plan, k=2 * 800)
     device.now_s += 1
-    smaller = governor.steer(CARD, plan, done_px=0)
+    smaller = governor.steer(CARD, plan, rest(plan))
     assert smaller.batch_px < plan.batch_px
     assert smaller.figures["margin"] > 0.5
 
@@ -249,10 +250,10 @@ def test_the_smallest_plan_can_be_asked_for() -> None:
     governor = device.governor()
     plan = grown(device, governor)
     governor.smallest, device.now_s = True, device.now_s + 1
-    smallest = governor.steer(CARD, plan, done_px=0)
+    smallest = governor.steer(CARD, plan, rest(plan))
     assert smallest.batch_px <= 128 * 128
     governor.smallest, device.now_s = False, device.now_s + 10
-    assert governor.steer(CARD, smallest, done_px=0).batch_px > smallest.batch_px
+    assert governor.steer(CARD, smallest, rest(smallest)).batch_px > smallest.batch_px
 
 
 @given(
@@ -267,7 +268,7 @@ def test_whatever_memory_does_the_plan_in_force_fits(looks: list[tuple[int, floa
     for free_bytes, later_s in looks:
         device.free_bytes, device.now_s = free_bytes, device.now_s + READ_EVERY_S + later_s
         try:
-            plan = governor.steer(CARD, plan, done_px=0)
+            plan = governor.steer(CARD, plan, rest(plan))
         except TwofoldError as error:
             if error.code is not Code.LOW_MEMORY:
                 raise
@@ -286,7 +287,7 @@ def test_plans_grow_no_oftener_than_memory_was_tight_for_long_enough() -> None:
     for look in range(600):
         device.now_s += 0.1
         device.free_bytes = TIGHT_BYTES if look % 2 else 20 * GIB
-        steered = governor.steer(CARD, plan, done_px=0)
+        steered = governor.steer(CARD, plan, rest(plan))
         changes += steered is not plan
         plan = steered
         made(governor, plan)
@@ -303,7 +304,7 @@ def test_what_was_learnt_is_carried_over_and_confirmed(tmp_path: Path) -> None:
     again = device.governor(costs=CostStore(f"{tmp_path}/costs/GPU-1.json", "driver 1"))
     plan = again.plan(CARD, PHOTO)
     assert plan.figures["cost_origin"] == "calibrated"
-    assert again.steer(CARD, plan, done_px=0) is plan, "nothing has to be tried out again"
+    assert again.steer(CARD, plan, rest(plan)) is plan, "nothing has to be tried out again"
     assert before.batch_px <= plan.batch_px <= 4 * before.batch_px
     made(again, plan, k=1600)  # a new driver's algorithm: what was carried over is dropped
     assert again.cost(CARD).bytes_per_px == pytest.approx(1600)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.device.one_device import CARD, GIB, PHOTO, Device, grown
+from tests.device.one_device import CARD, GIB, PHOTO, Device, grown, rest
 from twofold.core.errors import LowMemory
 from twofold.core.memory import AllocatorFigures
 
@@ -17,7 +17,7 @@ def test_what_others_took_meanwhile_says_nothing_of_the_cost() -> None:
     plan = grown(device, governor)
     before = governor.cost(CARD)
     device.free_bytes = GIB
-    smaller = governor.replan(CARD, plan)
+    smaller = governor.replan(CARD, plan, rest(plan))
     assert smaller.batch_px < plan.batch_px
     assert governor.cost(CARD) == before
     device.free_bytes = 20 * GIB
@@ -29,9 +29,9 @@ def test_the_flush_before_a_refusal_is_no_second_warning() -> None:
     governor = device.governor()
     plan = grown(device, governor)
     device.held = replace(device.held, retries=1)  # the allocator flushes, tries again, and only then gives up
-    smaller = governor.replan(CARD, plan)
+    smaller = governor.replan(CARD, plan, rest(plan))
     device.now_s += 1
-    assert governor.steer(CARD, smaller, done_px=0) is smaller
+    assert governor.steer(CARD, smaller, rest(smaller)) is smaller
 
 
 def test_blocks_that_hold_nothing_go_back_where_others_lack_their_share() -> None:
@@ -41,7 +41,7 @@ def test_blocks_that_hold_nothing_go_back_where_others_lack_their_share() -> Non
     device.free_bytes, device.now_s = 100 << 20, device.now_s + 1
     device.held = AllocatorFigures(reserved_bytes=10 * GIB)
     before = device.releases
-    assert governor.steer(CARD, plan, done_px=0) is plan
+    assert governor.steer(CARD, plan, rest(plan)) is plan
     assert (device.releases, device.held.reserved_bytes) == (before + 1, 0)
 
 
@@ -50,9 +50,9 @@ def test_out_of_memory_because_others_took_all_ends_in_waiting_for_the_smallest_
     governor = device.governor()
     plan = grown(device, governor)
     device.free_bytes, device.now_s = 0, device.now_s + 1
-    smallest = governor.replan(CARD, plan)
+    smallest = governor.replan(CARD, plan, rest(plan))
     assert smallest.batch_px <= 128 * 128
     with pytest.raises(LowMemory):
-        governor.steer(CARD, smallest, done_px=0)
+        governor.steer(CARD, smallest, rest(smallest))
     device.free_bytes, device.now_s = 20 * GIB, device.now_s + 1
-    assert governor.steer(CARD, smallest, done_px=0) is smallest
+    assert governor.steer(CARD, smallest, rest(smallest)) is smallest

@@ -58,6 +58,9 @@ class Memory:
     def release(self) -> None:
         pass
 
+    def claim(self, unused_bytes: int) -> bool:
+        return True
+
 
 def tools(memory: Memory) -> Tools:
     gate = RamGate(memory, POLICY)
