@@ -69,7 +69,7 @@ def pair(samples: np.ndarray, cover: np.ndarray | None = None, name: str = "png"
 
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("size", [Size(300, 200), Size(90, 700), Size(1500, 60), Size(5, 3)])
+@pytest.mark.parametrize("size", [Size(300, 200), Size(90, 700), Size(1500, 60), Size(5, 3), Size(1, 1)])
 def test_lanczos_stands_on_the_left_and_the_result_on_the_right(size: Size, channels: int, depth: int) -> None:
     samples = noise(channels, depth, width=size.width, height=size.height)
     source, result, sizes = pair(samples)
