@@ -22,7 +22,7 @@ from twofold.cli.options import (
 from twofold.cli.progress import Outcomes, choose_show, failed_line, watching
 from twofold.cli.settings import load_settings
 from twofold.cli.stop import StopSignals
-from twofold.telemetry.names import json_fields
+from twofold.telemetry.names import display, json_fields, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,14 @@ def upscale(
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Go down into folders.")] = False,
     scale: ScaleOption = None,
     model: ModelOption = None,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare",
+            help="Also draw NAME-compare.png beside each result: up to three parts of the picture, "
+            "enlarged by Lanczos on the left, the result on the right.",
+        ),
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -61,6 +69,7 @@ def upscale(
             recursive=recursive,
             recipe=recipe,
             settings=settings,
+            compare=compare,
             watch=watch,
             stop=signals.event,
         )
@@ -68,6 +77,7 @@ def upscale(
         print(json.dumps({"schema": 1, "files": [_result_json(result) for result in results]}))
     else:
         _say_unseen(results, outcomes)
+        _say_more(results)
     failed = any(result.reason is not None for result in results)
     raise typer.Exit(signals.exit_code(otherwise=ExitCode.FILES_FAILED if failed else ExitCode.OK))
 
@@ -78,6 +88,7 @@ def register(app: typer.Typer) -> None:
             "Examples:\n\n"
             "  twofold upscale photo.jpg                    makes photo-2x.jpg beside it\n\n"
             "  twofold upscale *.png --scale 4 -o large     several, into another folder\n\n"
+            "  twofold upscale photo.jpg --compare          also makes photo-2x-compare.png, to see what was gained\n\n"
             "  twofold upscale -r album -o album-8x --scale 8\n\n"
             "  twofold upscale scan.tif --model denoise-1x.safetensors --model twofold-photo-2x"
         )
@@ -92,7 +103,18 @@ def _say_unseen(results: Sequence[UpscaleResult], outcomes: Outcomes) -> None:
             print(failed_line(result.path, result.reason), file=sys.stderr)
 
 
+def _say_more(results: Sequence[UpscaleResult]) -> None:
+    """What is to be known of results that are there."""
+    for result in results:
+        for note in result.notes:
+            print(f"{display(result.path)}: {printable(note)}", file=sys.stderr)
+        if result.comparison is not None:
+            print(f"{display(result.path)} compared: {display(result.comparison)}")
+
+
 def _result_json(result: UpscaleResult) -> dict[str, object]:
-    output = {"output": None} if result.output is None else json_fields("output", result.output)
+    fields: dict[str, object] = {**json_fields("path", os.path.abspath(result.path))}
+    for key, path in (("output", result.output), ("comparison", result.comparison)):
+        fields |= {key: None} if path is None else json_fields(key, path)
     reason = None if result.reason is None else result.reason.to_json()
-    return json_fields("path", os.path.abspath(result.path)) | output | {"reason": reason}
+    return fields | {"reason": reason, "notes": list(result.notes)}

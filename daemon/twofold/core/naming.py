@@ -50,6 +50,12 @@ def name_beside(source: bytes, factor: Fraction, target: Format) -> bytes:
     return _join(folder, stem, f"-{round(float(factor), 2):g}x".encode(), extension_for(target, extension))
 
 
+def comparison_name(output: bytes) -> bytes:
+    """Name of the picture that compares a result with its source: `photo-2x.jpg` has `photo-2x-compare.png`."""
+    folder, stem, _ = split_name(output)
+    return _join(folder, stem, b"-compare", b".png")
+
+
 def temp_name(job_id: str) -> bytes:
     """Name of the unfinished result of a job, in the folder of the finished one."""
     return TEMP_PREFIX + job_id.encode() + TEMP_SUFFIX

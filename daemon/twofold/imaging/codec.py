@@ -18,7 +18,9 @@ from typing import Any
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.formats import FORMATS, Format
+from twofold.core.geometry import Size
 from twofold.core.picture import PictureHeader
+from twofold.core.provenance import Provenance
 from twofold.core.recipe import Convert, SaveAs
 from twofold.imaging import protocol
 from twofold.imaging.change import PLAIN_WISHES, Change, Wishes
@@ -34,6 +36,9 @@ DEATH_S = 10.0
 _LOOK_BYTES_PER_PX = 4
 _RGB = 3
 HEADROOM_BYTES = 64 * 2**20  # what a file may be larger than its raw pixels: metadata, incompressible noise
+COMPARED_BYTES = 96 * 2**20
+"""What a comparison may hold (a multiple of it): formats that are only read whole are too large for it from some
+hundred megapixels on."""
 _ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "MALLOC_ARENA_MAX": "2",  # each arena reserves address space
@@ -240,6 +245,41 @@ def correct_sidecar(source_fd: int, result_fd: int, change: Change) -> None:
         source_bytes=source_bytes,
         deadline_s=PROBE_S,
         written_bytes=2 * source_bytes + HEADROOM_BYTES,
+    )
+
+
+def compare(
+    source_fd: int,
+    enlarged_fd: int,
+    result_fd: int,
+    sizes: tuple[Size, Size],
+    labels: tuple[str, str, str],
+    provenance: Provenance,
+    *,
+    threads: int = protocol.CODEC_THREADS,
+) -> None:
+    """Draw the source, enlarged by Lanczos, beside what was made of it, as a PNG that is marked as one of ours.
+
+    `sizes` are those of the two, upright; `labels` are the title and what stands above each of the two columns.
+    Raises TwofoldError(DAMAGED, UNSUPPORTED_FORMAT, DISK_FULL, CODEC_FAILED).
+    """
+    _ask(
+        {
+            "operation": "compare",
+            "source": source_fd,
+            "enlarged": enlarged_fd,
+            "result": result_fd,
+            "before": list(sizes[0]),
+            "after": list(sizes[1]),
+            "labels": list(labels),
+            "provenance": provenance.to_json(),
+        },
+        (source_fd, enlarged_fd, result_fd),
+        source_bytes=_regular_bytes(source_fd) + _regular_bytes(enlarged_fd),
+        raster_bytes=COMPARED_BYTES,
+        deadline_s=ENCODE_BASE_S + ENCODE_S_PER_MPX * sum(size.pixels for size in sizes) / 1e6,
+        written_bytes=HEADROOM_BYTES,
+        threads=threads,
     )
 
 

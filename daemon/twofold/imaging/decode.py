@@ -76,7 +76,7 @@ def decode_into(
     for y, band in bands(data, header, convert or NAMED):
         if band.shape[1] != stored.shape[1] or y + len(band) > len(stored):
             raise damaged("its pixels do not fit its header")
-        colours, opacity = _split(band, header.channels)
+        colours, opacity = split(band, header.channels)
         if convert is not None and header.mode not in NOT_RGB:
             colours = colour.converted(colours, icc, convert)
         stored[y : y + len(band)] = _at_depth(colours, raster.dtype)
@@ -122,7 +122,7 @@ def as_stored(upright: Samples, orientation: int) -> Samples:
     return turned[orientation]
 
 
-def _split(band: Samples, channels: int) -> tuple[Samples, Samples | None]:
+def split(band: Samples, channels: int) -> tuple[Samples, Samples | None]:
     """Colours and opacity of (rows, W, N) samples: grey stored as RGB and the reverse are put right."""
     count = band.shape[2]
     colours = 3 if count >= 3 else 1

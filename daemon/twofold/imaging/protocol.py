@@ -1,7 +1,7 @@
 """What a parent and a codec child say to each other: one JSON object each way over a socket, pixels by descriptor.
 
-Request: {"operation": "probe" | "decode" | "encode" | "verify" | "sidecar", "limits": {...}, "source": fd, ...}; the
-descriptors it names are inherited under the same numbers. Reply: {"ok": {...}} or {"error": {code, text, hint}}.
+Request: {"operation": one of child.OPERATIONS, "limits": {...}, "source": fd, ...}; the descriptors it names are
+inherited under the same numbers. Reply: {"ok": {...}} or {"error": {code, text, hint}}.
 Each side ends its message by shutting its direction of the socket.
 """
 

@@ -14,11 +14,11 @@ from fractions import Fraction
 
 from twofold.core.codes import Code
 from twofold.core.errors import Interrupted, Reason, TwofoldError
-from twofold.core.formats import check_output
+from twofold.core.formats import FORMATS, check_output
 from twofold.core.headway import Headway, headway, work_px
 from twofold.core.ignore import compile_rules
 from twofold.core.job import Intent
-from twofold.core.naming import name_beside, output_name
+from twofold.core.naming import name_beside, output_name, wrong_extension
 from twofold.core.passes import Chain, plan_chain
 from twofold.core.recipe import Recipe
 from twofold.core.settings import Limits, Settings
@@ -27,6 +27,7 @@ from twofold.imaging.deliver import Outbox
 from twofold.intake.scan import scan
 from twofold.models.catalogue import Catalogue
 from twofold.service.admission import resolve_recipe
+from twofold.service.comparison import compare as compare_result
 from twofold.service.costs import open_costs
 from twofold.service.making import Making, Progress, Tools, Work, wishes_for
 from twofold.service.networks import open_catalogue
@@ -45,11 +46,16 @@ TICK_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class UpscaleResult:
-    """What became of one path: its result (absolute), or why there is none."""
+    """What became of one path: its result (absolute), or why there is none.
+
+    `notes` are worth a person's knowing; `comparison` (absolute) shows the result beside its source.
+    """
 
     path: bytes
     output: bytes | None = None
     reason: Reason | None = None
+    comparison: bytes | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +79,14 @@ def upscale(
     recursive: bool,
     recipe: Recipe,
     settings: Settings,
+    compare: bool = False,
     watch: Callable[[Snapshot], None] | None = None,
     stop: threading.Event,
 ) -> list[UpscaleResult]:
     """Enlarge pictures; results lie beside their sources, or below `out_dir` with the folders kept.
 
-    A result that is there already is never written over: its source is answered with OUTPUT_EXISTS.
+    With `compare`, a picture that compares each result with its source lies beside it. A result that is there already
+    is never written over: its source is answered with OUTPUT_EXISTS.
     Raises TwofoldError(NO_DEVICE, MISSING_MODEL, BAD_NETWORK).
     """
     state = StatePaths(settings.state_dir, settings.scratch_dir)
@@ -98,7 +106,7 @@ def upscale(
 
     policy = settings.policy((device.id, device.alias), device.kind)
     tools = open_tools(device, policy, settings.ram, settings.limits, catalogue, open_costs(state, device), check)
-    run = _Run(tools, catalogue, recipe, settings.limits, settings.scratch_dir)
+    run = _Run(tools, catalogue, recipe, settings.limits, settings.scratch_dir, compare=compare)
     results: list[UpscaleResult] = []
     sources: list[Source] = []
     for found in _sources(paths, out_dir, recursive=recursive):
@@ -112,8 +120,11 @@ def upscale(
 class _Run:
     """The pictures of one command, two at a time."""
 
-    def __init__(self, tools: Tools, catalogue: Catalogue, recipe: Recipe, limits: Limits, scratch_dir: str) -> None:
+    def __init__(
+        self, tools: Tools, catalogue: Catalogue, recipe: Recipe, limits: Limits, scratch_dir: str, *, compare: bool
+    ) -> None:
         self._tools = tools
+        self._compare = compare
         self._catalogue = catalogue
         self._recipe = recipe
         self._limits = limits
@@ -144,7 +155,7 @@ class _Run:
 
     def _one(self, source: Source) -> UpscaleResult | None:
         try:
-            return UpscaleResult(source.path, self._make(source))
+            return self._make(source)
         except TwofoldError as error:
             return UpscaleResult(source.path, reason=error.reason)
         except Interrupted:
@@ -152,7 +163,7 @@ class _Run:
         finally:
             self._active.pop(source.path, None)
 
-    def _make(self, source: Source) -> bytes:
+    def _make(self, source: Source) -> UpscaleResult:
         self._tools.check()
         header = probe_file(source.path, self._limits, self._recipe, own_results="skip" if source.found else "process")
         recipe, _ = resolve_recipe(self._recipe, header, self._catalogue)
@@ -168,21 +179,28 @@ class _Run:
         self._active[source.path] = ActiveJob(
             job_id, "", source.path, headway=Headway(passes=len(chain.passes), work_px=work_px(chain))
         )
+        outbox = Outbox(source.folder)
         try:
-            made = self._deliver(Outbox(source.folder), making, name, os.stat(source.path).st_mtime_ns)
+            output = self._deliver(outbox, making, name, os.stat(source.path).st_mtime_ns)
             self._worked[job_id] = work_px(chain)
-            return made
         finally:
             making.remove()
+        notes = [wrong_extension(source.name, FORMATS[header.format]), *making.warnings]
+        comparison = None
+        if self._compare:
+            comparison, trouble = compare_result(outbox, work, output, self._tools.limits.threads)
+            notes.append(trouble)
+        made = os.path.join(outbox.root, output)
+        return UpscaleResult(source.path, made, comparison=comparison, notes=tuple(filter(None, notes)))
 
     def _deliver(self, outbox: Outbox, making: Making, wanted: bytes, mtime_ns: int) -> bytes:
+        """The name of the result in `outbox`."""
         name = outbox.choose_name(wanted, "fail")  # refused before any work, where a file has the name
         making.ensure(len(making.work.chain.passes))
         with outbox.staged(making.work.job_id, name) as temp:
             making.write(temp.fd)
             sealed = outbox.seal(temp, mtime_ns)
-        published = outbox.publish(Intent(temp.path, name, sealed.sha256, sealed.size))
-        return os.path.join(outbox.root, published.output.path)
+        return outbox.publish(Intent(temp.path, name, sealed.sha256, sealed.size)).output.path
 
     def _note(self, source: Source, job_id: str, chain: Chain, progress: Progress) -> None:
         self._tools.check()
