@@ -62,7 +62,9 @@ def test_the_rate_over_a_picture_counts_the_halo() -> None:
 
 
 def test_a_plan_at_a_measured_rate_keeps_its_tiles() -> None:
-    plan = choose_plan(CARD, Rest(Size(1000, 500)), prior_cost(CARD, "cpu", "float32"), ROOMY, kind="cpu", dtype="float32")
+    plan = choose_plan(
+        CARD, Rest(Size(1000, 500)), prior_cost(CARD, "cpu", "float32"), ROOMY, kind="cpu", dtype="float32"
+    )
     known = plan.at_rate(50_000)
     assert known.seconds == 10.0
     assert (known.tiles, known.batch, known.need_bytes) == (plan.tiles, plan.batch, plan.need_bytes)

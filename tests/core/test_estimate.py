@@ -14,10 +14,10 @@ from twofold.core.formats import FORMATS
 from twofold.core.geometry import Size
 from twofold.core.memory import Budget, MemoryReading
 from twofold.core.pass_plan import PassPlan, choose_plan
-from twofold.core.rest import Rest
 from twofold.core.passes import Chain, plan_chain
 from twofold.core.picture import BUFFERED, PictureHeader
 from twofold.core.recipe import Recipe, Target
+from twofold.core.rest import Rest
 
 MB = 10**6
 CARD = NetworkCard("photo", 1, "0", 2, halo_px=8)

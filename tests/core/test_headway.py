@@ -10,8 +10,8 @@ from twofold.core.geometry import Size
 from twofold.core.headway import headway, work_px
 from twofold.core.memory import Budget, MemoryReading
 from twofold.core.pass_plan import PassPlan, choose_plan
-from twofold.core.rest import Rest
 from twofold.core.passes import Chain, Pass
+from twofold.core.rest import Rest
 
 CARD = NetworkCard("net", 1, "ab", 2, halo_px=8, live_bytes_per_px=100.0, mflop_per_px=1.0)
 SMALL, MIDDLE, LARGE = Size(3000, 2000), Size(6000, 4000), Size(12000, 8000)
@@ -35,7 +35,7 @@ def test_every_finished_band_of_every_pass_is_told(index: int) -> None:
     assert tiles.rows > 3
     before_px = sum(step.source.pixels for step in CHAIN.passes[:index])
     for bands in range(tiles.rows):
-        done_px = before_px + CHAIN.passes[index].source.pixels * bands / tiles.rows
+        done_px = before_px + CHAIN.passes[index].source.width * tiles.done_px(bands)
         way = headway(CHAIN, index, round(done_px / work_px(CHAIN), 4), plan(CHAIN.passes[index].source))
         assert (way.stage, way.pass_index, way.tiles) == ("enlarging", index + 1, tiles.count)
         assert way.tiles_done == bands * tiles.columns

@@ -147,7 +147,7 @@ def test_stepping_down_below_each_plan_comes_to_an_end(card, source, cost, kind)
         plan = plan_or_none(card, source, cost, 64 * GIB, kind, ceiling_px)
         assert plan is None or plan.tiles.tile.pixels * plan.batch <= ceiling_px
         steps += 1
-    assert steps <= len(TILE_LADDER_PX[kind]) * len(BATCHES[kind])
+    assert steps <= 3 * len(TILE_LADDER_PX[kind]) * len(BATCHES[kind])
 
 
 @settings(deadline=None, max_examples=50)
@@ -175,7 +175,7 @@ def test_low_memory_says_how_much_is_needed_and_how_much_is_there():
     assert caught.value.code is Code.LOW_MEMORY
     assert caught.value.retryable
     assert str(caught.value) == (
-        "the smallest tile of photo@1, 96 x 96 px, needs 285 MiB, and 50 MiB may be used"
+        "the smallest tile of photo@1, 96 x 96 px, needs 296 MiB, and 50 MiB may be used"
         " (450 MiB free, 400 MiB kept for others)"
     )
 
@@ -221,7 +221,9 @@ def test_a_halo_wider_than_the_ladder_still_has_a_plan():
 def test_a_plan_explains_itself_and_survives_json():
     card = NetworkCard("photo", 1, "0", 2, halo_px=18, live_bytes_per_px=524, mflop_per_px=1.2)
     budget = plan_budget(MemoryReading(8 * GIB, 16 * GIB), MemoryPolicy(None, Fraction(1, 4)), "cpu")
-    plan = choose_plan(card, Rest(Size(4001, 2999)), prior_cost(card, "cpu", "float32"), budget, kind="cpu", dtype="float32")
+    plan = choose_plan(
+        card, Rest(Size(4001, 2999)), prior_cost(card, "cpu", "float32"), budget, kind="cpu", dtype="float32"
+    )
     assert plan.device == "cpu"
     assert plan.long
     assert plan.why.startswith(f"tiles of {plan.tiles.tile.width} x {plan.tiles.tile.height} px, batch 1: ")

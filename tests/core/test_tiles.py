@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from twofold.core.geometry import Rect, Size
-from twofold.core.tiles import TilePlan, plan_tiles
+from twofold.core.tiles import TilePlan, padded_size, plan_tiles
 
 
 @st.composite
@@ -17,8 +17,19 @@ def plans(draw: st.DrawFn) -> TilePlan:
     minimum_px = draw(st.sampled_from([1, 2, 7, 16, 33]))
     tile_px = draw(st.integers(1, 300))
     source = Size(draw(st.integers(1, 900)), draw(st.integers(1, 900)))
+    width, height = padded_size(source, alignment, minimum_px)
+    x0, y0 = (draw(st.one_of(st.just(0), st.integers(0, side - 1))) for side in (width, height))
+    y1 = draw(st.one_of(st.just(height), st.integers(y0 + 1, height)))
     try:
-        return plan_tiles(source, tile_px=tile_px, halo_px=halo_px, alignment=alignment, scale=2, minimum_px=minimum_px)
+        return plan_tiles(
+            source,
+            tile_px=tile_px,
+            halo_px=halo_px,
+            alignment=alignment,
+            scale=2,
+            minimum_px=minimum_px,
+            region=Rect(x0, y0, width, y1),
+        )
     except ValueError:
         assume(False)
         raise
@@ -26,17 +37,17 @@ def plans(draw: st.DrawFn) -> TilePlan:
 
 @settings(deadline=None, max_examples=100)
 @given(plans())
-def test_owned_rectangles_partition_the_whole_picture(plan):
+def test_owned_rectangles_partition_the_region(plan):
     owned = [tile.owned for tile in plan.tiles()]
     assert len(owned) == plan.count
-    assert sum(one.size.pixels for one in owned) == plan.whole.pixels
+    assert sum(one.size.pixels for one in owned) == plan.region.size.pixels
     assert all(one.x0 < one.x1 and one.y0 < one.y1 for one in owned)
     columns = {(one.x0, one.x1) for one in owned}
     rows = {(one.y0, one.y1) for one in owned}
-    for spans, length in ((columns, plan.whole.width), (rows, plan.whole.height)):
+    for spans, first, last in ((columns, *plan.region[::2]), (rows, *plan.region[1::2])):
         ends = sorted(spans)
-        assert ends[0][0] == 0
-        assert ends[-1][1] == length
+        assert ends[0][0] == first
+        assert ends[-1][1] == last
         assert all(before[1] == after[0] for before, after in pairwise(ends))
     assert len(owned) == len(columns) * len(rows)
 
@@ -69,18 +80,18 @@ def test_an_owned_pixel_has_its_halo_unless_the_picture_ends_there(plan):
 
 @settings(deadline=None, max_examples=100)
 @given(plans())
-def test_a_row_is_a_band_of_full_width(plan):
-    end = 0
+def test_a_row_is_a_band_as_wide_as_the_region(plan):
+    end = plan.region.y0
     for index in range(plan.rows):
         row = plan.row(index)
         assert len(row) == plan.columns
         assert {(tile.owned.y0, tile.owned.y1, tile.window.y0) for tile in row} == {
             (end, row[0].owned.y1, row[0].window.y0)
         }
-        assert row[0].owned.x0 == 0
+        assert row[0].owned.x0 == plan.region.x0
         assert row[-1].owned.x1 == plan.whole.width
         end = row[0].owned.y1
-    assert end == plan.whole.height
+    assert end == plan.region.y1
 
 
 @settings(deadline=None, max_examples=100)

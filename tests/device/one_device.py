@@ -22,15 +22,22 @@ CARD = NetworkCard("net", 1, "a" * 64, 2, halo_px=10, half=True, live_bytes_per_
 
 @dataclass
 class Device:
-    """A device's memory, this process's allocator on it, and the time; all set by the test."""
+    """A device's memory, this process's allocator on it, and the time; all set by the test.
 
-    free_bytes: int
+    `room_bytes` is what others leave to this process, whatever it holds of it.
+    """
+
+    room_bytes: int
     total_bytes: int = 24 * GIB
     now_s: float = 1000.0
     readings: int = 0
     held: AllocatorFigures = field(default_factory=AllocatorFigures)
     limit_bytes: int | None = None
     releases: int = 0
+
+    @property
+    def free_bytes(self) -> int:
+        return max(0, self.room_bytes - self.held.reserved_bytes)
 
     def read(self) -> MemoryReading:
         self.readings += 1
@@ -47,7 +54,6 @@ class Device:
 
     def release(self) -> None:
         self.releases += 1
-        self.free_bytes += self.held.reserved_bytes - self.held.allocated_bytes
         self.held = replace(self.held, reserved_bytes=self.held.allocated_bytes)
 
     def claim(self, unused_bytes: int) -> bool:
@@ -55,7 +61,6 @@ class Device:
         if more_bytes > self.free_bytes:
             return False
         if more_bytes > 0:
-            self.free_bytes -= more_bytes
             self.held = replace(self.held, reserved_bytes=self.held.reserved_bytes + more_bytes)
         return True
 

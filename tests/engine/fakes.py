@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
 from twofold.core.errors import OutOfDeviceMemory, TwofoldError
-from twofold.core.geometry import Size
+from twofold.core.geometry import Rect, Size
 from twofold.core.pass_plan import PassPlan
+from twofold.core.rest import Rest
 from twofold.core.tiles import plan_tiles
 
 
-def make_plan(card: NetworkCard, source: Size, tile_px: int, batch: int = 1) -> PassPlan:
+def make_plan(card: NetworkCard, source: Size, tile_px: int, batch: int = 1, region: Rect | None = None) -> PassPlan:
     tiles = plan_tiles(
         source,
         tile_px=tile_px,
@@ -25,13 +26,17 @@ def make_plan(card: NetworkCard, source: Size, tile_px: int, batch: int = 1) -> 
         alignment=card.alignment,
         scale=card.scale,
         minimum_px=card.minimum_px,
+        region=region,
     )
     return PassPlan(tiles, batch, "float32", need_bytes=0, budget_bytes=0, seconds=0.0, why="a test")
 
 
 @dataclass
 class PatientGovernor:
-    """Halves the batch, then takes a fifth off the tile, and says no below `smallest_px`; keeps what was completed."""
+    """Halves the batch, then takes a fifth off the tile, and says no below `smallest_px`; keeps what was completed.
+
+    Every other smaller plan does some of the rows again.
+    """
 
     smallest_px: int = 0
     completed_px: list[int] = field(default_factory=list)
@@ -40,17 +45,20 @@ class PatientGovernor:
     def plan(self, card: NetworkCard, source: Size) -> PassPlan:
         return make_plan(card, source, max(source))
 
-    def steer(self, card: NetworkCard, plan: PassPlan, *, done_px: int) -> PassPlan:
-        return plan
+    def steer(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
+        if rest.tiles is not None:
+            return plan
+        return make_plan(card, rest.source, max(plan.tiles.tile), plan.batch, rest.region)
 
-    def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:
+    def replan(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
         self.replans += 1
         if plan.batch > 1:
             return replace(plan, batch=plan.batch // 2)
         tile_px = max(plan.tiles.tile) * 4 // 5
         if tile_px < max(self.smallest_px, 2 * (card.halo_px + card.alignment)):
             raise TwofoldError(Code.LOW_MEMORY, "the floor of this fake")
-        return make_plan(card, plan.tiles.source, tile_px)
+        region = rest.again if rest.again is not None and self.replans % 2 else rest.region
+        return make_plan(card, rest.source, tile_px, 1, region)
 
     def completed(
         self, card: NetworkCard, plan: PassPlan, *, batch_px: int, seconds: float, peak_bytes: int | None

@@ -13,7 +13,8 @@ from twofold.core.codes import Code
 from twofold.core.errors import OutOfDeviceMemory, TwofoldError
 from twofold.core.geometry import Size
 from twofold.core.pass_plan import PassPlan
-from twofold.engine.run import Watch, run_pass
+from twofold.core.rest import Rest
+from twofold.engine.run import LOOK_AGAIN_S, MAX_REFUSED, Watch, run_pass
 from twofold.engine.simple import ReplicatingUpscaler
 
 
@@ -128,12 +129,17 @@ def test_a_stopped_pass_goes_on_where_it_was(
 
 def test_a_governor_that_does_not_step_down_ends_the_pass() -> None:
     class Stubborn(PatientGovernor):
-        def replan(self, card: NetworkCard, plan: PassPlan) -> PassPlan:
+        def replan(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
             return plan
 
     source, plan = coordinates(40, 40), make_plan(card(), Size(40, 40), 40)
+    full = FailingUpscaler(card(), set(range(1000)))
+    waits: list[float] = []
     with pytest.raises(OutOfDeviceMemory):
-        run_pass(FailingUpscaler(card(), {0}), source, np.zeros((80, 80, 3), np.uint16), plan, Stubborn(), depth=16)
+        run_pass(
+            full, source, np.zeros((80, 80, 3), np.uint16), plan, Stubborn(), depth=16, watch=Watch(sleep=waits.append)
+        )
+    assert waits == [LOOK_AGAIN_S] * MAX_REFUSED
 
 
 def test_shapes_that_do_not_fit_the_plan_are_refused() -> None:

@@ -8,6 +8,9 @@ from typing import Literal
 from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain
 
+ROUNDING_PX = 8
+"""The done share of a picture is kept with four digits."""
+
 Stage = Literal["preparing", "enlarging", "saving"]
 
 
@@ -48,5 +51,8 @@ def headway(chain: Chain, passes_done: int, fraction: float, plan: PassPlan | No
         before_px = sum(step.source.pixels for step in chain.passes[:index])
         share = (fraction * whole_px - before_px) / chain.passes[index].source.pixels
         done_px = round(share * plan.tiles.whole.height)
-        done = sum(plan.tiles.band_end_px(row) <= done_px for row in range(plan.tiles.rows)) * plan.tiles.columns
+        done = (
+            sum(plan.tiles.band_end_px(row) <= done_px + ROUNDING_PX for row in range(plan.tiles.rows))
+            * plan.tiles.columns
+        )
     return Headway(stage, index + 1, len(chain.passes), done, tiles, fraction * whole_px, whole_px)

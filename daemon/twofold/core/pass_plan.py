@@ -131,9 +131,10 @@ def choose_plan(
 ) -> PassPlan:
     """The smallest plan within 5 % of the best useful pixels per second among those that fit the budget.
 
-    `good_enough_percent` of the best speed are asked for: with 0 the plan is the one that needs least. Plans with batches of more than LONG_BATCH_S are taken only where there are no others. `ceiling_px` bounds
-    tile_px * batch (remembered from an out-of-memory, or not proven yet).
-    Where a band is in work, the plan keeps its height if that is faster than doing some of it again by a better one.
+    `good_enough_percent` of the best speed are asked for: with 0 the plan is the one that needs least. Plans with
+    batches of more than LONG_BATCH_S are taken only where there are no others. `ceiling_px` bounds tile_px * batch
+    (remembered from an out-of-memory, or not proven yet). Where a band is in work, the plan is for what is left of it,
+    unless doing some of it again by a plan for all rows is faster.
     Raises TwofoldError(LOW_MEMORY) where not even one smallest tile fits.
     """
     bounds = _Bounds(budget, kind, dtype, ceiling_px, good_enough_percent)
@@ -198,7 +199,7 @@ def _choose(card: NetworkCard, source: Size, region: Rect | None, cost: CostMode
 
 
 def worth_changing(plan: PassPlan, better: PassPlan, cost: CostModel, rest: Rest) -> bool:
-    """True where `better` saves enough of the rest that the plan in force would do, by what is known of the cost now."""
+    """True where `better` saves enough of what the plan in force would do next, by what is known of the cost now."""
     tiles = plan.tiles
     if rest.row is not None and rest.region is not None:
         count = sum(tile.owned.x1 > rest.region.x0 for tile in tiles.row(rest.row))
@@ -212,9 +213,14 @@ def worth_changing(plan: PassPlan, better: PassPlan, cost: CostModel, rest: Rest
 def _again_s(anew: PassPlan, rest: Rest) -> float:
     """How long a plan for all rows takes for the region that comes first, with what it does again beside it."""
     assert rest.region is not None  # noqa: S101  so it is where there is anything to do again
-    region, all_rows = rest.region, anew.tiles.region
-    again_px = region.size.height % (all_rows.size.height / anew.tiles.rows) * region.x0
-    return anew.seconds * (region.size.pixels + again_px) / all_rows.size.pixels
+    region, tiles = rest.region, anew.tiles
+    count, row, end_px = 0, 0, region.y0
+    while end_px < region.y1:
+        owned = [tile.owned for tile in tiles.row(row)]
+        row, end_px = row + 1, owned[0].y1
+        count += sum(one.x1 > region.x0 or end_px > region.y1 for one in owned)
+    below_px = (end_px - region.y1) * tiles.whole.width  # that comes first with them
+    return anew.seconds * (count / tiles.count - below_px / tiles.region.size.pixels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def plan_tiles(
     pixel beside the halo.
     """
     smallest_px = _round_up(minimum_px, alignment)
-    whole = padded(source, alignment, minimum_px)
+    whole = padded_size(source, alignment, minimum_px)
     region = region or Rect(0, 0, *whole)
     tile = Size(
         *(
@@ -113,7 +113,7 @@ def plan_tiles(
     return TilePlan(source, whole, tile, halo_px, alignment, scale, region)
 
 
-def padded(source: Size, alignment: int, minimum_px: int = 1) -> Size:
+def padded_size(source: Size, alignment: int, minimum_px: int = 1) -> Size:
     """The picture as it is cut: padded right and bottom to the network's alignment and smallest side."""
     smallest_px = _round_up(minimum_px, alignment)
     return Size(*(max(_round_up(side_px, alignment), smallest_px) for side_px in source))
