@@ -95,7 +95,8 @@ def test_a_worker_that_is_to_shrink_goes_on_with_the_smallest_tiles(service_on: 
     usual = one.events("pass.planned")[0]["need_bytes"]
     gpus.change("GPU-a", programs=("blender",))
     one.wait_for(lambda: [event for event in one.events("pass.replanned") if event["need_bytes"] < usual], SETTLED_S)
-    assert [device["worker"]["state"] for device in one.status()["devices"]] == ["small"]
+    # The worker is told first; what `status` reads is written at the crew's next look.
+    one.wait_for(lambda: [device["worker"]["state"] for device in one.status()["devices"]] == ["small"], SETTLED_S)
     assert not waiting(one)
     assert process.is_running()
     gpus.change("GPU-a", tile_s=0.0)
