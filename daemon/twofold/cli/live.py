@@ -106,7 +106,7 @@ class View:
     def _running(self, jobs: list[dict[str, Any]]) -> list[list[RenderableType]]:
         rows: list[list[RenderableType]] = []
         for job in jobs[:SHOWN_JOBS]:
-            fraction = job["pictures"][0]["fraction"] if job["pictures"] else 0.0
+            fraction = _fraction(job)
             px_per_s = self._speed.of(job["id"])
             speed = "" if px_per_s is None else speed_text(px_per_s)
             rows.append(
@@ -181,30 +181,40 @@ def _ended(jobs: list[dict[str, Any]]) -> list[list[RenderableType]]:
     rows: list[list[RenderableType]] = []
     for job in jobs:
         told = f"{printable(job['reason']['text'])} ({job['reason']['code']})" if job["reason"] else ""
-        for picture in job["pictures"] if job["output"] else ():
+        for picture in job["pictures"][:1] if job["output"] else ():
             told = size_text([picture["out_width"], picture["out_height"]])
+            told = f"{len(job['pictures'])} pages, the first {told}" if len(job["pictures"]) > 1 else told
         finished = datetime.fromisoformat(job["finished"]).astimezone().strftime("%Y-%m-%d %H:%M")
         rows.append([Text(finished, "dim"), _long(place(job)), _long(told)])
     return rows
 
 
 def _pass_text(job: dict[str, Any]) -> str:
-    for picture in job["pictures"]:
+    pictures = job["pictures"]
+    for number, picture in enumerate(pictures, start=1):
         passes = len(picture["passes"])
-        return f"pass {picture['pass'] + 1} of {passes}" if picture["pass"] < passes else "saving"
-    return ""
+        page = f"page {number} of {len(pictures)}, " if len(pictures) > 1 else ""
+        if picture["pass"] < passes:
+            return f"{page}pass {picture['pass'] + 1} of {passes}"
+    return "saving" if pictures else ""
 
 
 def _done_px(job: dict[str, Any]) -> float:
     """Input pixels of passes that are done (see core.headway), from what `jobs --json` tells."""
-    done_px = 0.0
-    for picture in job["pictures"]:
-        pixels, work_px = picture["width"] * picture["height"], 0
-        for step in picture["passes"]:
-            work_px += pixels
-            pixels *= step["scale"] ** 2
-        done_px += picture["fraction"] * work_px
-    return done_px
+    return sum(float(picture["fraction"]) * _work_px(picture) for picture in job["pictures"])
+
+
+def _work_px(picture: dict[str, Any]) -> int:
+    pixels, work_px = picture["width"] * picture["height"], 0
+    for step in picture["passes"]:
+        work_px += pixels
+        pixels *= step["scale"] ** 2
+    return work_px
+
+
+def _fraction(job: dict[str, Any]) -> float:
+    whole_px = sum(_work_px(picture) for picture in job["pictures"])
+    return _done_px(job) / whole_px if whole_px else 0.0
 
 
 def _bar(share: float) -> ProgressBar:

@@ -14,6 +14,7 @@ from twofold.cli.options import (
     ConfigOption,
     JsonOption,
     ModelOption,
+    PagesOption,
     PathsArgument,
     ScaleOption,
     VerboseOption,
@@ -39,6 +40,7 @@ def upscale(
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Go down into folders.")] = False,
     scale: ScaleOption = None,
     model: ModelOption = None,
+    pages: PagesOption = "skip",
     config: ConfigOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -47,7 +49,7 @@ def upscale(
 
     Originals are never changed. Ends with 3 if any picture failed.
     """
-    recipe = recipe_from_options(scale, model)
+    recipe = recipe_from_options(scale, model, pages)
     settings = load_settings(config, required=False)
     from twofold.service.upscale import upscale as upscale_paths
     from twofold.telemetry.logs import configure
@@ -79,6 +81,7 @@ def register(app: typer.Typer) -> None:
             "  twofold upscale photo.jpg                    makes photo-2x.jpg beside it\n\n"
             "  twofold upscale *.png --scale 4 -o large     several, into another folder\n\n"
             "  twofold upscale -r album -o album-8x --scale 8\n\n"
+            "  twofold upscale comic.cbz --pages all        every page, into one comic-2x.cbz\n\n"
             "  twofold upscale scan.tif --model denoise-1x.safetensors --model twofold-photo-2x"
         )
     )(upscale)

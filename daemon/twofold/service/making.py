@@ -48,7 +48,10 @@ LOGGED_FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One picture to make; `source` is a copy (or an original that is only read), `folder` its scratch folder."""
+    """One picture to make; `source` is a copy (or an original that is only read), `folder` its scratch folder.
+
+    `page` is which page of the source it is; None: the source is the picture.
+    """
 
     job_id: str
     source: str
@@ -57,6 +60,7 @@ class Work:
     saving: Saving
     folder: str
     wishes: Wishes = field(default_factory=Wishes)
+    page: int | None = None
 
 
 def wishes_for(recipe: Recipe, chain: Chain, source_sha256: str) -> Wishes:
@@ -208,6 +212,7 @@ class Making:
                     source,
                     self.work.header,
                     self.tools.limits,
+                    page=self.work.page,
                     convert=wishes.convert,
                     background=wishes.background,
                     raster_fd=files[0],
