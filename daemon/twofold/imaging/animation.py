@@ -215,5 +215,5 @@ def review(source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundP
 
 def _alike(one: Image.Image, other: Image.Image) -> bool:
     """Equal where anything shows."""
-    first, second = one.convert("RGBa"), other.convert("RGBa")
+    first, second = (picture.convert("RGBA").convert("RGBa") for picture in (one, other))
     return first.tobytes() == second.tobytes()
