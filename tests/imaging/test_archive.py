@@ -25,8 +25,9 @@ RECIPE = Recipe("r", models=("identity",), pages="all")
 _CENTRAL, _LOCAL = b"PK\1\2", b"PK\3\4"
 
 names = st.lists(
-    st.text(st.characters(codec="utf-8", exclude_characters="/\\\0:", exclude_categories=["Cc"]), min_size=1, max_size=12)
-    .filter(lambda name: name not in (".", "..")),
+    st.text(
+        st.characters(codec="utf-8", exclude_characters="/\\\0:", exclude_categories=["Cc"]), min_size=1, max_size=12
+    ).filter(lambda name: name not in (".", "..")),
     unique=True,
     max_size=6,
 )
@@ -75,7 +76,15 @@ def test_what_is_no_page_is_copied_and_pages_take_their_places(
         assert after.testzip() is None
         assert after.comment == before.comment
         for number, (old, new) in enumerate(zip(before.infolist(), after.infolist(), strict=True)):
-            for fact in ("filename", "date_time", "external_attr", "compress_type", "comment", "extra", "create_system"):
+            for fact in (
+                "filename",
+                "date_time",
+                "external_attr",
+                "compress_type",
+                "comment",
+                "extra",
+                "create_system",
+            ):
                 assert getattr(old, fact) == getattr(new, fact)
             assert after.read(new) == pages.get(number, before.read(old))
 
@@ -97,13 +106,13 @@ def test_offsets_beyond_four_gigabytes_are_read_back() -> None:
         for name in ("first", "second"):
             made.writestr(name, "small")
     try:
-        one = archive_writer._Written  # noqa: SLF001  only by hand can a test have so much in so little
+        one = archive_writer._Written
         with archive.opened(source_fd) as source:
             found = archive.entries(source)
         far = 5 * 2**30
         written = [one(found[0], b"first", 0, 0, found[0].info.CRC, 5, 5, far)]
-        os.pwrite(result_fd, archive_writer._local(written[0], None) + b"small", far)  # noqa: SLF001
-        archive_writer._finish(written, b"", result_fd, far + 100)  # noqa: SLF001
+        os.pwrite(result_fd, archive_writer._local(written[0], None) + b"small", far)
+        archive_writer._finish(written, b"", result_fd, far + 100)
         with archive.opened(result_fd) as result:
             assert result.read("first") == b"small"
     finally:
@@ -145,7 +154,7 @@ def _all_bytes() -> bytes:
     data = _zip([(f"{number:02}.jpg", False, b"\xff\xd8\xff") for number in range(12)])
     for number in range(12):
         data = _patched(data, b"%02d.jpg" % number, size=2**32 - 2)
-    assert 12 * (2**32 - 2) > MAX_UNPACKED_BYTES
+    assert MAX_UNPACKED_BYTES < 12 * (2**32 - 2)
     return data
 
 

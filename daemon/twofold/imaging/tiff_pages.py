@@ -68,7 +68,11 @@ def page(fd: int, number: int) -> FileBytes:
 
 def bind(_source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundPage]) -> None:
     """Write the pages' files, one after the other in `stack_fd`, as one: their pixels stay compressed as they are."""
-    big = sum(page.size for page in pages) > CLASSIC_TIFF_BYTES
+    join(stack_fd, result_fd, pages, big=sum(page.size for page in pages) > CLASSIC_TIFF_BYTES)
+
+
+def join(stack_fd: int, result_fd: int, pages: Sequence[BoundPage], *, big: bool) -> None:
+    """The same, as BigTIFF or not."""
     head, entry_bytes, pointer = (8, 20, "Q") if big else (2, 12, "I")
     order = ifd.open_tree(Window(stack_fd, pages[0].size, pages[0].offset)).order
     mark = {"<": b"II", ">": b"MM"}[order]
