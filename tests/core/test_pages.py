@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -53,7 +54,7 @@ def test_pages_to_look_at_are_few_spread_and_always_the_same(count: int) -> None
     assert len(looks) == min(count, LOOKED_AT)
     assert all(0 <= look < count for look in looks)
     ordered = sorted(looks)
-    gaps = [after - before for before, after in zip(ordered, ordered[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(ordered)]
     assert not gaps or max(gaps) - min(gaps) <= 1
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.e2e.comics import COMMENT, INFO, comic, comic_of, directory, entries, page_name
 from tests.e2e.photos import drop, photo
-from tests.e2e.service import Service, sums
+from tests.e2e.service import Service, parsed, sums
 
 ALL = """\
 recipes:
@@ -26,9 +26,13 @@ SECONDS_PER_PAGE = 6
 START_S = 60
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "count", [12, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(2400)])], ids=lambda n: f"{n} pages"
+    "count",
+    [
+        pytest.param(12, marks=pytest.mark.timeout(300)),
+        pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(2400)]),
+    ],
+    ids=lambda count: f"{count} pages",
 )
 def test_a_comic_survives_a_kill_half_way_and_no_page_is_made_twice(
     service: Callable[[str], Service], count: int
@@ -67,6 +71,44 @@ def _assert_doubled(before: bytes, after: bytes) -> None:
     small, large = (np.asarray(Image.open(io.BytesIO(data)), float) for data in (before, after))
     assert large.shape == (small.shape[0] * 2, small.shape[1] * 2, 3)
     assert np.abs(small.repeat(2, axis=0).repeat(2, axis=1) - large).mean() < 4
+
+
+LONG = """\
+recipes:
+  slow: {scale: 2, models: ["sleep:0.3"], pages: all}
+inboxes:
+  in: {path: in, outbox: out, recipe: slow, settle: 0.2s}
+"""
+SOME_TILES, MANY_TILES = (100, 100), (440, 440)
+"""From the first page the worker learns that a tile takes its time; the second is then planned as a long pass."""
+
+
+def test_inside_a_long_page_work_goes_on_at_the_band_it_had_reached(service: Callable[[str], Service]) -> None:
+    one = service(LONG)
+    inbox, outbox = one.folder("in"), one.folder("out")
+    drop(inbox, "short.png", photo("png", *SOME_TILES, 0))
+    one.start()
+    one.wait_until({"short.png": ("done", None)}, START_S)
+    pages = {"1.png": photo("png", *SOME_TILES, 1), "2.png": photo("png", *MANY_TILES, 2)}
+    source = drop(inbox, "comic.cbz", comic(pages))
+    one.wait_for(lambda: _second_page(one) >= 0.4, START_S)
+    one.kill_tree()
+    one.start()
+    one.wait_until({"comic.cbz": ("done", None)}, START_S)
+    (planned,) = one.events("pass.planned")
+    assert planned["resumed_band"] > 0
+    assert [event["page"] for event in one.events("page.completed")] == [2]
+    assert one.stop() == 0
+    made, given = entries(outbox / "comic.cbz"), entries(source)
+    for name in pages:
+        small, large = (np.asarray(Image.open(io.BytesIO(entry[name]))) for entry in (given, made))
+        np.testing.assert_array_equal(small.repeat(2, axis=0).repeat(2, axis=1), large)
+    assert one.left_over() == []
+
+
+def _second_page(one: Service) -> float:
+    job = one.jobs().get("comic.cbz")
+    return job["pictures"][1]["fraction"] if job and job["pictures"] else 0.0
 
 
 @pytest.fixture
@@ -125,6 +167,8 @@ def test_a_bad_page_fails_the_comic_or_is_copied(home: Service, rule: str) -> No
         made, given = entries(home.home / "out" / "x.cbz"), entries(source)
         assert list(made) == list(given)
         assert (made["2.jpg"], made["3.jpg"]) == (given["2.jpg"], given["3.jpg"])
+        (delivered,) = [event for event in parsed(done.stderr) if event["event"] == "job.delivered"]
+        assert delivered["warnings"] == ["2 of its pages are as they were"]
         _assert_doubled(given["4.jpg"], made["4.jpg"])
     assert home.left_over() == []
 

@@ -135,13 +135,14 @@ def timing(data: FileBytes) -> Timing:
     return Timing(int(plays), durations)
 
 
-def bind(source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundPage]) -> None:
+def bind(source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundPage]) -> int:
     """Write the frames' files, one after the other in `stack_fd`, as one animation: whole frames, compressed as is."""
     run = timing(open_bytes(source_fd))
     if len(run.frames_ms) != len(pages):
         raise damaged("it is not the file that was probed")
     writer = _bind_webp if pages[0].format == "webp" else _bind_png
     writer(run, stack_fd, pages, result_fd)
+    return 0
 
 
 def _bind_webp(run: Timing, stack_fd: int, pages: Sequence[BoundPage], result_fd: int) -> None:

@@ -103,7 +103,7 @@ def contents(fd: int, question: Question) -> Contents:
         found = entries(archive)
         if len(found) > ENTRIES_PER_PAGE * question.limit_pages:
             raise too_many(len(found), question.limit_pages)
-        kinds = {entry.number: kind for entry in found if (kind := _kind(archive, entry)) is not None}
+        kinds = {entry.number: kind for entry in found if (kind := kind_of(archive, entry)) is not None}
         if len(kinds) > question.limit_pages:
             raise too_many(len(kinds), question.limit_pages)
         others = sum(not entry.folder for entry in found) - len(kinds)
@@ -115,7 +115,7 @@ def contents(fd: int, question: Question) -> Contents:
         return Contents(ARCHIVE.name, len(kinds), tuple(pages), others)
 
 
-def _kind(archive: zipfile.ZipFile, entry: Entry) -> str | Reason | None:
+def kind_of(archive: zipfile.ZipFile, entry: Entry) -> str | Reason | None:
     """The format of a page, or why it is none that can be read; None for all other files."""
     if entry.folder or not entry.info.file_size or decide(entry.name, _RULES) is not None:
         return None
@@ -133,7 +133,7 @@ _PAGE_NAMES = (b".jpg", b".jpeg", b".png", b".webp", b".avif", b".jxl", b".gif",
 
 
 def _page(archive: zipfile.ZipFile, entry: Entry, kind: str | Reason, question: Question, *, look: bool) -> Page:
-    name = entry.info.filename
+    name = _shown(entry.info.filename)
     try:
         if isinstance(kind, Reason):
             raise TwofoldError(kind.code, kind.text, kind.hint)
@@ -144,6 +144,11 @@ def _page(archive: zipfile.ZipFile, entry: Entry, kind: str | Reason, question: 
     except TwofoldError as error:
         return Page(entry.number, None, name, error.reason)
     return Page(entry.number, header, name)
+
+
+def _shown(name: str) -> str:
+    """A name that can break no line, and needs no more than UTF-8."""
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def page(fd: int, index: int) -> FileBytes:

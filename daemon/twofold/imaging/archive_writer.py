@@ -43,21 +43,26 @@ class _Written(NamedTuple):
     offset: int
 
 
-def bind(source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundPage]) -> None:
-    """Write the archive from the start of `result_fd`; the pages' files stand in `stack_fd`."""
+def bind(source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundPage]) -> int:
+    """Write the archive from the start of `result_fd`; the pages' files stand in `stack_fd`.
+
+    Returns how many pages stay as they are, for whatever reason.
+    """
     made = {page.number: page for page in pages if not page.copied}
     with archive.opened(source_fd) as source:
         found = archive.entries(source)
-        written, at = [], 0
+        written, at, left = [], 0, 0
         for entry, name in zip(found, _names(found, made), strict=True):
             page = made.get(entry.number)
             if page is None:
                 one = _copied(source_fd, entry, result_fd, at)
+                left += archive.kind_of(source, entry) is not None
             else:
                 one = _packed(entry, name, Window(stack_fd, page.size, page.offset), result_fd, at)
             written.append(one)
             at = one.offset + len(_local(one, source_fd)) + one.packed_bytes
         _finish(written, source.comment, result_fd, at)
+    return left
 
 
 def _names(found: Sequence[Entry], made: Mapping[int, BoundPage]) -> list[bytes]:

@@ -13,18 +13,20 @@ from twofold.imaging.probe import open_bytes
 
 
 def operate(request: dict[str, Any]) -> dict[str, Any]:
-    """Write the whole file, or with `review` compare one that is written with what was meant."""
+    """Write the whole file, or with `review` compare one that is written with what was meant.
+
+    `left` counts the pages that stay as they are.
+    """
     pages = [BoundPage(**page) for page in request["pages"]]
     fds = request["source"], request["stack"], request["result"]
     binder = import_module(f"twofold.imaging.{_binder(open_bytes(request['source']))}")
     if not request["review"]:
-        binder.bind(*fds, pages)
-        return {}
+        return {"left": binder.bind(*fds, pages)}
     try:
         binder.review(*fds, pages)
     except (TwofoldError, ValueError) as error:
         raise TwofoldError(Code.VERIFY_FAILED, f"The written result is wrong: {error}.") from None
-    return {}
+    return {"left": 0}
 
 
 def _binder(source: FileBytes) -> str:

@@ -244,14 +244,15 @@ def _encoder_bytes(raster: SharedRaster, alpha: SharedRaster | None, format_: Fo
 
 def bind(
     source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundPage], *, review: bool, look_bytes: int
-) -> None:
-    """Write one file of the source's kind into the empty `result_fd`: `pages` stand in `stack_fd`.
+) -> int:
+    """Write one file of the source's kind into the empty `result_fd`: `pages` stand in `stack_fd`. Returns how many
+    pages of the source stay as they are.
 
     With `review` a written file is read by another library, and compared page by page, each of at most `look_bytes`
     of samples. Raises TwofoldError(DISK_FULL, FORMAT_LIMIT, CODEC_FAILED, VERIFY_FAILED).
     """
     sizes = [os.fstat(fd).st_size for fd in (source_fd, stack_fd, result_fd)]
-    _ask(
+    result = _ask(
         {
             "operation": "bind",
             "source": source_fd,
@@ -267,6 +268,7 @@ def bind(
         deadline_s=ENCODE_BASE_S + BIND_S_PER_BYTE * sum(sizes) + ENCODE_S_PER_MPX * _megapixels(pages),
         written_bytes=0 if review else sizes[0] + sizes[1] * 5 // 4 + HEADROOM_BYTES,
     )
+    return int(result["left"])
 
 
 def _megapixels(pages: Sequence[BoundPage]) -> float:

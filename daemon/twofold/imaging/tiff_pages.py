@@ -66,9 +66,10 @@ def page(fd: int, number: int) -> FileBytes:
     return view
 
 
-def bind(_source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundPage]) -> None:
+def bind(_source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundPage]) -> int:
     """Write the pages' files, one after the other in `stack_fd`, as one: their pixels stay compressed as they are."""
     join(stack_fd, result_fd, pages, big=sum(page.size for page in pages) > CLASSIC_TIFF_BYTES)
+    return 0
 
 
 def join(stack_fd: int, result_fd: int, pages: Sequence[BoundPage], *, big: bool) -> None:

@@ -324,11 +324,7 @@ def _page(data: dict[str, Any]) -> dict[str, Any]:
     if data.get("page") is None:
         return {}
     kept = data.get("kept")
-    return {"page": data["page"], "name": _shown(data["name"]), "copied": None if kept is None else kept["copied"]}
-
-
-def _shown(name: str) -> str:
-    return name.encode("utf-8", "replace").decode()
+    return {"page": data["page"], "name": data["name"], "copied": None if kept is None else kept["copied"]}
 
 
 def _passes(steps: Sequence[dict[str, Any]], plans: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,12 +74,12 @@ class Book:
     _making: Making | None = None
     _place: int = 0
     _kept: list[Kept | None] | None = None
+    _left: int = 0
 
     @property
     def warnings(self) -> list[str]:
         """What is to be said of the result, once for all pages."""
-        copied = sum(kept is not None and kept.copied for kept in self._kept or ())
-        said = [f"{copied} of its pages were copied as they are"] if copied else []
+        said = [f"{self._left} of its pages are as they were"] if self._left else []
         return [*said, *self._warnings][:MAX_WARNINGS]
 
     def page(self, place: int) -> Making:
@@ -113,9 +114,12 @@ class Book:
         source_fd = os.open(self.whole.source, os.O_RDONLY | os.O_CLOEXEC)
         try:
             with self._stack() as stack_fd:
-                for review in (False, True):
-                    codec.bind(source_fd, stack_fd, result_fd, pages, review=review, look_bytes=look_bytes)
-                    self.tools.check()
+                fds = source_fd, stack_fd, result_fd
+                with self._timed("encode"):
+                    self._left = codec.bind(*fds, pages, review=False, look_bytes=look_bytes)
+                self.tools.check()
+                with self._timed("verify"):
+                    codec.bind(*fds, pages, review=True, look_bytes=look_bytes)
         finally:
             os.close(source_fd)
 
@@ -207,6 +211,14 @@ class Book:
                 BoundPage(picture.page, kept.offset, kept.size, kept.format or source, source, *size, kept.copied)
             )
         return pages
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started_s = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started_s
 
     @contextmanager
     def _stack(self) -> Iterator[int]:

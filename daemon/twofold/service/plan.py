@@ -72,7 +72,7 @@ class _Planned:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            **json_fields("name", os.fsencode(self.picture.name)),
+            "name": self.picture.name,
             "size": list(self.picture.header.size),
             "out_size": list(self.picture.chain.final),
             "passes": self.passes,
