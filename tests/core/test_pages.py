@@ -27,6 +27,7 @@ from twofold.core.recipe import AUTO, Recipe, SaveAs, Target
 from twofold.core.settings import Limits
 
 CARD = NetworkCard("net", 1, "ab", 2, halo_px=8, live_bytes_per_px=100.0, mflop_per_px=1.0)
+USUAL = Size(900, 1400)
 TALL = Target("long_side", Fraction(2000))
 sizes = st.builds(Size, st.integers(1, 3000), st.integers(1, 3000))
 
@@ -35,7 +36,7 @@ def recipe(**keys: Any) -> Recipe:
     return Recipe("r", **({"models": ("net@1",), "pages": "all"} | keys))
 
 
-def page(number: int, size: Size = Size(900, 1400), **keys: Any) -> Page:
+def page(number: int, size: Size = USUAL, **keys: Any) -> Page:
     return Page(number, PictureHeader("jpeg", size.width, size.height, **keys), f"{number}.jpg")
 
 
