@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from twofold.core.recipe import Recipe
 from twofold.core.settings import Limits
 from twofold.imaging import codec
 from twofold.imaging.bound import BoundPage
-from twofold.service.making import Making, Progress, Tools, Work, wishes_for
+from twofold.service.making import Making, Progress, Tools, Work, timed, wishes_for
 
 log = structlog.get_logger()
 
@@ -115,10 +114,10 @@ class Book:
         try:
             with self._stack() as stack_fd:
                 fds = source_fd, stack_fd, result_fd
-                with self._timed("encode"):
+                with timed(self.seconds, "encode"):
                     self._left = codec.bind(*fds, pages, review=False, look_bytes=look_bytes)
                 self.tools.check()
-                with self._timed("verify"):
+                with timed(self.seconds, "verify"):
                     codec.bind(*fds, pages, review=True, look_bytes=look_bytes)
         finally:
             os.close(source_fd)
@@ -211,14 +210,6 @@ class Book:
                 BoundPage(picture.page, kept.offset, kept.size, kept.format or source, source, *size, kept.copied)
             )
         return pages
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        started_s = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started_s
 
     @contextmanager
     def _stack(self) -> Iterator[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -365,16 +365,21 @@ class Making:
             **_numbers(plan),
         )
 
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        started_s = time.monotonic()
-        try:
-            yield
-        finally:
-            self._add(stage, time.monotonic() - started_s)
+    def _timed(self, stage: str) -> AbstractContextManager[None]:
+        return timed(self.seconds, stage)
 
     def _add(self, stage: str, seconds: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add what is done within to a stage's seconds."""
+    started_s = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds[stage] = seconds.get(stage, 0.0) + time.monotonic() - started_s
 
 
 def _numbers(plan: PassPlan) -> dict[str, Any]:
