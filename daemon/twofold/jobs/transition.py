@@ -186,15 +186,19 @@ PLAN_KEPT: Final = ("tile", "batch", "device")
 def change_picture(
     connection: sa.Connection, job_id: str, index: int, change: Callable[[Picture], Picture], **values: Any
 ) -> bool:
-    """Replace one picture of an active job; False where it is active no more. Headway clears the blame for deaths."""
-    query = sa.select(file.c.pictures).where(file.c.id == job_id, in_states(ACTIVE))
+    """Replace one picture of an active job; False where it is active no more. Headway clears the blame for deaths.
+
+    SQLite takes that one out and puts it back: to read and write a thousand others would take longer than the page.
+    """
+    place = f"$[{index}]"
+    query = sa.select(sa.func.json_extract(file.c.pictures, place)).where(file.c.id == job_id, in_states(ACTIVE))
     text = connection.execute(query).scalar()
     if text is None:
         return False
-    pictures = list(pictures_of(text))
-    before = pictures[index]
-    after = pictures[index] = change(before)
-    values["pictures"] = pictures_text(pictures)
+    (before,) = pictures_of(f"[{text}]")
+    after = change(before)
+    changed = pictures_text([after])[1:-1]
+    values["pictures"] = sa.func.json_set(file.c.pictures, place, sa.func.json(changed))
     if after.passes_done > before.passes_done or after.kept != before.kept:
         values["deaths"] = 0
     connection.execute(sa.update(file).where(file.c.id == job_id).values(values))
