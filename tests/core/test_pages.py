@@ -20,7 +20,7 @@ from twofold.core.geometry import Size
 from twofold.core.headway import headway_of, in_work, work_px
 from twofold.core.job import Kept, is_bound
 from twofold.core.naming import page_names, reservation_key
-from twofold.core.pages import LOOKED_AT, Contents, Page, check_pages, looked_at, pages_to_make, plan_pages
+from twofold.core.pages import LOOKED_AT, Contents, Page, check_pages, is_own, looked_at, pages_to_make, plan_pages
 from twofold.core.passes import plan_chain
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import AUTO, Recipe, SaveAs, Target
@@ -170,6 +170,12 @@ def test_a_page_that_cannot_be_written_is_left_out_where_the_recipe_says_so() ->
                 check_pages(comic(*pages), planned, by, Limits())
         else:
             assert [picture.page for picture in check_pages(comic(*pages), planned, by, Limits())[0]] == [0]
+
+
+@given(st.lists(st.booleans(), max_size=6))
+def test_a_file_is_ours_where_most_of_its_pages_are(own: list[bool]) -> None:
+    headers = [PictureHeader("jpeg", 9, 9, own=one) for one in own]
+    assert is_own(headers) == (own.count(True) > own.count(False))
 
 
 def test_one_choice_speaks_for_all_pages() -> None:

@@ -134,6 +134,14 @@ def test_the_same_comic_twice_gives_the_same_bytes(home: Service) -> None:
         assert archive.comment == COMMENT
 
 
+def test_a_comic_of_ours_is_known_again_also_under_another_name(home: Service) -> None:
+    home.configure(ALL)
+    made = _upscaled(home, "comic.cbz", comic({page_name(0): photo("jpeg", 40, 30, 0), "2.png": photo("png", 9, 9, 1)}))
+    drop(home.folder("in"), "another.zip", made.read_bytes())
+    assert home.command("once").returncode == 0
+    assert home.states() == {"another.zip": ("skipped", "own_result")}
+
+
 def test_a_page_that_changes_its_format_changes_its_name(home: Service) -> None:
     home.configure(f"{ALL.replace('pages: all', 'pages: all, save_as: {format: png}')}")
     pages = {"a.jpg": photo("jpeg", 30, 20, 0), "b.png": photo("png", 20, 30, 1), "a.png": photo("png", 22, 33, 2)}

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from twofold.cli.figures import bytes_text, size_text, speed_text
 from twofold.cli.jobs import place
+from twofold.cli.pages import done_px, fraction, pass_text
 from twofold.cli.status import held_text
 from twofold.core.states import InboxState, State
 from twofold.jobs.read import jobs_json
@@ -88,8 +89,8 @@ class View:
         """Read everything, and lay it out."""
         shown = self.read()
         running = jobs_json(self.database, State.RUNNING)["jobs"]
-        done_px = {job["id"]: _done_px(job) for job in running}
-        self._speed.look(time.monotonic(), done_px, {}, done_px if self._first else ())
+        done = {job["id"]: done_px(job) for job in running}
+        self._speed.look(time.monotonic(), done, {}, done if self._first else ())
         self._first = False
         return Group(*self._parts(shown, running))
 
@@ -106,12 +107,10 @@ class View:
     def _running(self, jobs: list[dict[str, Any]]) -> list[list[RenderableType]]:
         rows: list[list[RenderableType]] = []
         for job in jobs[:SHOWN_JOBS]:
-            fraction = _fraction(job)
+            share = fraction(job)
             px_per_s = self._speed.of(job["id"])
             speed = "" if px_per_s is None else speed_text(px_per_s)
-            rows.append(
-                [_long(place(job)), _bar(fraction), Text(f"{fraction:.0%}"), Text(_pass_text(job)), Text(speed)]
-            )
+            rows.append([_long(place(job)), _bar(share), Text(f"{share:.0%}"), Text(pass_text(job)), Text(speed)])
         if len(jobs) > SHOWN_JOBS:
             rows.append([Text(f"and {len(jobs) - SHOWN_JOBS} more")])
         return rows
@@ -187,34 +186,6 @@ def _ended(jobs: list[dict[str, Any]]) -> list[list[RenderableType]]:
         finished = datetime.fromisoformat(job["finished"]).astimezone().strftime("%Y-%m-%d %H:%M")
         rows.append([Text(finished, "dim"), _long(place(job)), _long(told)])
     return rows
-
-
-def _pass_text(job: dict[str, Any]) -> str:
-    pictures = job["pictures"]
-    for number, picture in enumerate(pictures, start=1):
-        passes = len(picture["passes"])
-        page = f"page {number} of {len(pictures)}, " if len(pictures) > 1 else ""
-        if picture["pass"] < passes:
-            return f"{page}pass {picture['pass'] + 1} of {passes}"
-    return "saving" if pictures else ""
-
-
-def _done_px(job: dict[str, Any]) -> float:
-    """Input pixels of passes that are done (see core.headway), from what `jobs --json` tells."""
-    return sum(float(picture["fraction"]) * _work_px(picture) for picture in job["pictures"])
-
-
-def _work_px(picture: dict[str, Any]) -> int:
-    pixels, work_px = picture["width"] * picture["height"], 0
-    for step in picture["passes"]:
-        work_px += pixels
-        pixels *= step["scale"] ** 2
-    return work_px
-
-
-def _fraction(job: dict[str, Any]) -> float:
-    whole_px = sum(_work_px(picture) for picture in job["pictures"])
-    return _done_px(job) / whole_px if whole_px else 0.0
 
 
 def _bar(share: float) -> ProgressBar:

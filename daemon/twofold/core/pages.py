@@ -105,6 +105,11 @@ class Contents:
         return cls(**(data | {"pages": tuple(Page.from_json(page) for page in data["pages"])}))
 
 
+def is_own(headers: Sequence[PictureHeader]) -> bool:
+    """True where most of a file's pages are results of ours: some may have been copied as they were."""
+    return 2 * sum(header.own for header in headers) > len(headers)
+
+
 def looked_at(count: int) -> frozenset[int]:
     """Which of `count` pages are looked at for the choice of a network; the same ones every time."""
     if count <= LOOKED_AT:

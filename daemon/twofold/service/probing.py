@@ -6,7 +6,7 @@ import os
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
-from twofold.core.pages import Contents
+from twofold.core.pages import Contents, is_own
 from twofold.core.passes import PIXELS_PER_MEGAPIXEL
 from twofold.core.recipe import AUTO, Recipe
 from twofold.core.settings import Limits, OwnResults
@@ -29,8 +29,7 @@ def probe_file(path: str | bytes, limits: Limits, recipe: Recipe, *, own_results
         contents = codec.probe(fd, codec_limits(limits), look=recipe.models[0] == AUTO, pages=recipe.pages)
     finally:
         os.close(fd)
-    headers = contents.headers
-    if headers and own_results == "skip" and all(header.own for header in headers):
+    if own_results == "skip" and is_own(contents.headers):
         raise TwofoldError(Code.OWN_RESULT, Code.OWN_RESULT.meaning)
     return contents
 
