@@ -207,11 +207,18 @@ def review(source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundP
         raise ValueError(f"it has {len(found.frames_ms)} frames and runs {found.plays} times")
     if any(abs(one - other) >= 1 for one, other in zip(meant.frames_ms, found.frames_ms, strict=True)):
         raise ValueError("its frames are shown for other times")
+    other = _first_other(result, stack_fd, pages)
+    if other is not None:
+        raise ValueError(f"frame {other + 1} reads otherwise")
+
+
+def _first_other(result: FileBytes, stack_fd: int, pages: Sequence[BoundPage]) -> int | None:
     with _opened(result) as image:
         for number, frame in enumerate(_frames(image)):
             with _opened(_file(stack_fd, pages[number])) as alone:
                 if frame.size != alone.size or not _alike(frame, alone):
-                    raise ValueError(f"frame {number + 1} reads otherwise")
+                    return number
+    return None
 
 
 def _alike(one: Image.Image, other: Image.Image) -> bool:
