@@ -37,6 +37,39 @@ HEIC needs `pip install 'twofold[heic]'` (pillow-heif; its wheel holds x265, und
 `missing_extra`, and go on by themselves once the package is there; `twofold doctor` counts them. Raw files are
 developed with LibRaw's defaults and the camera's white balance. HEIC's other pictures (depth, gain map) are left out.
 """
+PAGES = """
+## Several pages or frames
+
+`pages` in the recipe (`--pages` of `upscale` and `plan`) says what becomes of them: `skip` (the default; code
+`animated`), `first` (that page or frame alone, as a still picture), or `all` (one file of as many).
+
+| file | with `all` becomes | what is kept |
+|---|---|---|
+| comic archive (cbz, zip) | the same archive with larger pages | order, names, times, attributes, comments, packing (stored or deflated); all other files byte for byte |
+| TIFF of several pages | a TIFF of as many | size, mode, depth, profile and metadata of each page; reduced copies between them are left out |
+| animated WebP | an animated WebP, lossless where every frame was | frames as they are shown, their times, the loop count |
+| animated PNG (APNG) | an animated PNG | the same |
+| animated GIF | an animated PNG, as a still GIF becomes a PNG | the same; enlarged frames have more than a GIF's 256 colours |
+
+- A zip is one by its content. An archive called `.cbz` is a comic where it holds a picture; any other where at least
+  half of its files are pictures, else it is skipped (`no_pages`). Files called `.zip` are looked into only where the
+  recipe says `pages: all`; elsewhere the rule `zip_archive` leaves them alone. `first` skips archives: one page would
+  be no use.
+- Pages are the entries that are pictures by content, in the archive's own order; hidden files and the like are none.
+  A page that stays in its format keeps its name, right or wrong; where `save_as.format` changes it, the extension
+  follows.
+- `models: [auto]` makes one choice for all pages, by eight of them. All frames of an animation go through the same
+  networks.
+- A page that is damaged, or cannot be written, fails the archive, and is named; with `on_bad_page: copy` it stays as
+  it is. Pages that are as large as the target already stay as they are (TIFF: unenlarged).
+- `save_as.format` may name png or webp for animations, tiff for TIFF; other formats hold one picture, and are
+  refused. Animations of more than 8 bits, animated AVIF, JPEG XL and HEIC are not taken apart.
+- Refused: encrypted archives (`encrypted`); names that are double, absolute or lead out (`bad_archive`); more pages
+  than `limits.pages`, four times as many entries, a page of more than 512 MiB or an archive of more than 32 GiB
+  unpacked (`too_large`). Nothing is ever unpacked under its name.
+- Each page is read back as a single picture is, and the bound file once more: archives by Python's zipfile, TIFF by
+  libvips, animations by Pillow.
+"""  # noqa: E501  rows of a table have no other end
 WRITTEN = """\
 ## Written
 
@@ -92,7 +125,7 @@ def outcome(name: str, channels: int, depth: int, *, alpha: bool, lossless: bool
 
 
 def page() -> str:
-    parts = [HEAD, READ + "\n".join(_read_rows()), EXTRA, *_written()]
+    parts = [HEAD, READ + "\n".join(_read_rows()), EXTRA, PAGES, *_written()]
     refused = "\n".join(f"- {refusal.what}" for refusal in refusals())
     return "\n".join(parts) + NOTES + refused + "\n"
 

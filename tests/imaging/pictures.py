@@ -85,7 +85,7 @@ def decoded(data: bytes, *, convert: Convert | None = None, background: str | No
     raster = SharedRaster.create(header.size, header.channels, header.depth)
     alpha = SharedRaster.create(header.size, 1, header.depth) if header.alpha else None
     source = memory_file(data)
-    request = {"source": source, "header": header.to_json(), "raster": raster.to_json()}
+    request = {"source": source, "page": None, "header": header.to_json(), "raster": raster.to_json()}
     wishes = {"convert": convert, "background": background}
     result = decode.operate(request | wishes | {"alpha": None if alpha is None else alpha.to_json()})
     os.close(source)

@@ -46,7 +46,7 @@ def children() -> list[int]:
 
 
 def test_a_decode_past_its_deadline_is_killed(slow: int) -> None:
-    header = codec.probe(slow, codec.Limits())
+    header = codec.probe(slow, codec.Limits()).header
     started_s = time.monotonic()
     with pytest.raises(TwofoldError) as caught:
         codec.decode(slow, header, codec.Limits(decode_s=0.3))
@@ -56,7 +56,7 @@ def test_a_decode_past_its_deadline_is_killed(slow: int) -> None:
 
 
 def test_a_killed_child_is_told_by_its_signal(slow: int) -> None:
-    header = codec.probe(slow, codec.Limits())
+    header = codec.probe(slow, codec.Limits()).header
     outcome: list[TwofoldError] = []
     family: list[int] = []
 
@@ -84,10 +84,10 @@ def test_a_killed_child_is_told_by_its_signal(slow: int) -> None:
 
 def test_more_memory_than_allowed_is_a_refusal(slow: int) -> None:
     """The same operation as the parent asks for, with less address space than the pixels take."""
-    header = codec.probe(slow, codec.Limits())
+    header = codec.probe(slow, codec.Limits()).header
     raster = SharedRaster.create(header.size, header.channels, header.depth)
     limits = protocol.ProcessLimits(address_bytes=300 * 2**20, data_bytes=2**33, cpu_s=60, file_bytes=0)
-    request = {"operation": "decode", "source": slow, "header": header.to_json(), "alpha": None}
+    request = {"operation": "decode", "source": slow, "page": None, "header": header.to_json(), "alpha": None}
     reply = asked(request | {"raster": raster.to_json(), "limits": limits.to_json()}, slow, raster.fd)
     with pytest.raises(TwofoldError) as caught:
         protocol.result_of(reply)
@@ -116,10 +116,10 @@ def test_the_whole_result_is_never_held_in_memory_where_there_is_scratch(name: s
 
 
 def test_too_much_processor_time_ends_the_child(slow: int) -> None:
-    header = codec.probe(slow, codec.Limits())
+    header = codec.probe(slow, codec.Limits()).header
     raster = SharedRaster.create(header.size, header.channels, header.depth)
     limits = protocol.ProcessLimits(address_bytes=2**33, data_bytes=2**33, cpu_s=0, file_bytes=0)
-    request = {"operation": "decode", "source": slow, "header": header.to_json(), "alpha": None}
+    request = {"operation": "decode", "source": slow, "page": None, "header": header.to_json(), "alpha": None}
     assert asked(request | {"raster": raster.to_json(), "limits": limits.to_json()}, slow, raster.fd) == {}
 
 

@@ -41,7 +41,7 @@ def code_of(data: bytes) -> Code:
     fd = memory_file(data)
     try:
         with pytest.raises(TwofoldError) as caught:
-            codec.decode(fd, codec.probe(fd, codec.Limits()), codec.Limits()).close()
+            codec.decode(fd, codec.probe(fd, codec.Limits()).header, codec.Limits()).close()
         return caught.value.code
     finally:
         os.close(fd)
@@ -145,7 +145,7 @@ def test_a_pipe_is_refused_without_waiting(tmp_path) -> None:
 
 def test_other_bytes_than_were_probed_are_refused() -> None:
     fd = memory_file(FORMATS["png"])
-    header = codec.probe(fd, codec.Limits())
+    header = codec.probe(fd, codec.Limits()).header
     os.pwrite(fd, saved(photo().resize((9, 9)), "PNG"), 0)
     with pytest.raises(TwofoldError) as caught:
         codec.decode(fd, header, codec.Limits())

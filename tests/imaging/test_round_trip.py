@@ -90,7 +90,7 @@ def test_children_write_verify_and_read(fd: int, name: str) -> None:
     metadata = Metadata(icc=ICC_RGB, xmp=EMPTY)
     assert written(fd, name, raster, cover, metadata) == ()
     assert contents(fd) == encoded(name, raster, cover, metadata)[0]
-    back = codec.decode(fd, codec.probe(fd, Limits()), Limits())
+    back = codec.decode(fd, codec.probe(fd, Limits()).header, Limits())
     here = decoded(contents(fd))
     assert np.array_equal(back.raster.array(), here.raster.array())
     assert back.metadata == here.metadata
@@ -108,7 +108,7 @@ def test_opaque_alpha_stays_and_is_told(fd: int) -> None:
     raster = SharedRaster.copy_of(noise(3, 8))
     opaque = SharedRaster.copy_of(np.full((raster.height, raster.width, 1), 255, np.uint8))
     written(fd, "png", raster, opaque, Metadata())
-    back = codec.decode(fd, codec.probe(fd, Limits()), Limits())
+    back = codec.decode(fd, codec.probe(fd, Limits()).header, Limits())
     assert back.opaque
     assert back.alpha is not None
     assert (back.alpha.array() == 255).all()
@@ -119,7 +119,7 @@ def test_pixels_may_go_to_scratch_files(fd: int, tmp_path) -> None:
     samples = noise(3, 16)
     written(fd, "tiff", SharedRaster.copy_of(samples), None, Metadata())
     with open(tmp_path / "scratch", "w+b") as scratch:
-        back = codec.decode(fd, codec.probe(fd, Limits()), Limits(), raster_fd=scratch.fileno())
+        back = codec.decode(fd, codec.probe(fd, Limits()).header, Limits(), raster_fd=scratch.fileno())
         assert back.raster.fd == scratch.fileno()
     assert np.array_equal(np.fromfile(tmp_path / "scratch", np.uint16).reshape(samples.shape), samples)
 

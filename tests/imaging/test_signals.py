@@ -23,7 +23,7 @@ def look(data: bytes) -> PictureHeader:
     """What the child says of a file."""
     fd = memory_file(data)
     try:
-        return codec.probe(fd, codec.Limits(), look=True)
+        return codec.probe(fd, codec.Limits(), look=True).header
     finally:
         os.close(fd)
 
@@ -105,7 +105,7 @@ def test_the_decoder_takes_a_header_with_signals() -> None:
     data = saved(drawing(), "PNG")
     fd = memory_file(data)
     try:
-        header = codec.probe(fd, codec.Limits(), look=True)
+        header = codec.probe(fd, codec.Limits(), look=True).header
         codec.decode(fd, header, codec.Limits()).close()
     finally:
         os.close(fd)

@@ -89,7 +89,7 @@ def card_of(name: str):  # type: ignore[no-untyped-def]
 def work(folder: Path, kind: str, target: str, scale: Fraction) -> Work:
     (folder / "source").write_bytes(photo(kind, 300, 200, 1))
     with open(folder / "source", "rb") as file:
-        header = codec.probe(file.fileno(), codec.Limits())
+        header = codec.probe(file.fileno(), codec.Limits()).header
     chain = plan_chain(header.size, Recipe("r", scale, models=("identity",)), card_of)
     folder_ = str(folder / "scratch")
     return Work("job", str(folder / "source"), header, chain, Saving(FORMATS[target], wished(target)), folder_)

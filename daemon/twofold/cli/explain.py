@@ -63,16 +63,20 @@ def _readings(path: bytes) -> Iterator[bytes]:
 
 def _not_known(path: bytes, config: str | None) -> tuple[str, str | None, str]:
     """(inbox, rule that ignores it or None, sentence) of a file that the ledger has never seen."""
-    from twofold.core.ignore import compile_rules, decide
+    from twofold.core.ignore import ZIP_ARCHIVE, decide, rules_of
 
     absolute = next(iter(_readings(path)))
-    for inbox in load_settings(config).inboxes.values():
+    settings = load_settings(config)
+    for inbox in settings.inboxes.values():
         for root in (inbox.path, os.path.realpath(inbox.path)):
             if not absolute.startswith(root.rstrip(b"/") + b"/"):
                 continue
-            rule = decide(absolute[len(root.rstrip(b"/")) + 1 :], compile_rules(inbox.ignore))
+            rule = decide(
+                absolute[len(root.rstrip(b"/")) + 1 :], rules_of(inbox.ignore, settings.recipes[inbox.recipe])
+            )
             if rule is not None:
-                return inbox.name, rule.name, f"ignored in inbox {inbox.name} by the rule {printable(rule.name)}"
+                more = " (a comic in it is found where the recipe says pages: all)" if rule is ZIP_ARCHIVE else ""
+                return inbox.name, rule.name, f"ignored in inbox {inbox.name} by the rule {printable(rule.name)}{more}"
             kind = _unfit(absolute)
             if kind is not None:
                 return inbox.name, kind, f"ignored in inbox {inbox.name}: it is no regular file ({kind})"
@@ -109,7 +113,11 @@ def _newest(job: dict[str, Any]) -> Iterator[str]:
         if reason["hint"]:
             yield f"  hint: {printable(reason['hint'])}"
     yield f"  job {job['id']}, inbox {printable(job['inbox'])}, recipe {printable(job['recipe'])}"
-    for picture in job["pictures"]:
+    pictures = job["pictures"]
+    if len(pictures) > 1:
+        done = sum(picture["copied"] is not None for picture in pictures)
+        yield f"  {len(pictures)} pages, {done} of them finished; the first:"
+    for picture in pictures[:1]:
         before = size_text([picture["width"], picture["height"]])
         yield f"  {before} → {size_text([picture['out_width'], picture['out_height']])}"
         for number, step in enumerate(picture["passes"], start=1):

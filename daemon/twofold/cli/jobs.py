@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from twofold.cli.figures import size_text
 from twofold.cli.options import ConfigOption, JsonOption
+from twofold.cli.pages import fraction, pass_text, sizes_text
 from twofold.cli.settings import state_paths
 from twofold.core.states import State
 from twofold.jobs.read import jobs_json
@@ -51,12 +51,10 @@ def place(job: dict[str, Any]) -> str:
 
 
 def _details(job: dict[str, Any]) -> Iterator[str]:
-    for picture in job["pictures"]:
-        before = size_text([picture["width"], picture["height"]])
-        yield f"{before} → {size_text([picture['out_width'], picture['out_height']])}"
-        if job["state"] == State.RUNNING and picture["passes"]:
-            current = min(picture["pass"] + 1, len(picture["passes"]))
-            yield f"pass {current} of {len(picture['passes'])}, {picture['fraction']:.0%}"
+    if job["pictures"]:
+        yield sizes_text(job)
+        if job["state"] == State.RUNNING:
+            yield f"{pass_text(job)}, {fraction(job):.0%}"
     if job["reason"]:
         yield f"{printable(job['reason']['text'])} ({job['reason']['code']})"
     if job["next_at"]:

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from twofold.cli.figures import bytes_text, size_text, speed_text
 from twofold.cli.jobs import place
+from twofold.cli.pages import done_px, fraction, pass_text
 from twofold.cli.status import held_text
 from twofold.core.states import InboxState, State
 from twofold.jobs.read import jobs_json
@@ -88,8 +89,8 @@ class View:
         """Read everything, and lay it out."""
         shown = self.read()
         running = jobs_json(self.database, State.RUNNING)["jobs"]
-        done_px = {job["id"]: _done_px(job) for job in running}
-        self._speed.look(time.monotonic(), done_px, {}, done_px if self._first else ())
+        done = {job["id"]: done_px(job) for job in running}
+        self._speed.look(time.monotonic(), done, {}, done if self._first else ())
         self._first = False
         return Group(*self._parts(shown, running))
 
@@ -106,12 +107,10 @@ class View:
     def _running(self, jobs: list[dict[str, Any]]) -> list[list[RenderableType]]:
         rows: list[list[RenderableType]] = []
         for job in jobs[:SHOWN_JOBS]:
-            fraction = job["pictures"][0]["fraction"] if job["pictures"] else 0.0
+            share = fraction(job)
             px_per_s = self._speed.of(job["id"])
             speed = "" if px_per_s is None else speed_text(px_per_s)
-            rows.append(
-                [_long(place(job)), _bar(fraction), Text(f"{fraction:.0%}"), Text(_pass_text(job)), Text(speed)]
-            )
+            rows.append([_long(place(job)), _bar(share), Text(f"{share:.0%}"), Text(pass_text(job)), Text(speed)])
         if len(jobs) > SHOWN_JOBS:
             rows.append([Text(f"and {len(jobs) - SHOWN_JOBS} more")])
         return rows
@@ -181,30 +180,12 @@ def _ended(jobs: list[dict[str, Any]]) -> list[list[RenderableType]]:
     rows: list[list[RenderableType]] = []
     for job in jobs:
         told = f"{printable(job['reason']['text'])} ({job['reason']['code']})" if job["reason"] else ""
-        for picture in job["pictures"] if job["output"] else ():
+        for picture in job["pictures"][:1] if job["output"] else ():
             told = size_text([picture["out_width"], picture["out_height"]])
+            told = f"{len(job['pictures'])} pages, the first {told}" if len(job["pictures"]) > 1 else told
         finished = datetime.fromisoformat(job["finished"]).astimezone().strftime("%Y-%m-%d %H:%M")
         rows.append([Text(finished, "dim"), _long(place(job)), _long(told)])
     return rows
-
-
-def _pass_text(job: dict[str, Any]) -> str:
-    for picture in job["pictures"]:
-        passes = len(picture["passes"])
-        return f"pass {picture['pass'] + 1} of {passes}" if picture["pass"] < passes else "saving"
-    return ""
-
-
-def _done_px(job: dict[str, Any]) -> float:
-    """Input pixels of passes that are done (see core.headway), from what `jobs --json` tells."""
-    done_px = 0.0
-    for picture in job["pictures"]:
-        pixels, work_px = picture["width"] * picture["height"], 0
-        for step in picture["passes"]:
-            work_px += pixels
-            pixels *= step["scale"] ** 2
-        done_px += picture["fraction"] * work_px
-    return done_px
 
 
 def _bar(share: float) -> ProgressBar:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
 from twofold.core.quantity import parse_duration_s
-from twofold.core.recipe import Recipe
+from twofold.core.recipe import Pages, Recipe
 
 DEFAULT_SCALE = Fraction(2)
 SHORTEST_EVERY_S = 0.2
@@ -38,6 +38,12 @@ def _scale(text: str) -> Fraction:
     return scale
 
 
+def _pages(text: str) -> str:
+    if text not in get_args(Pages):
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(get_args(Pages))}")
+    return text
+
+
 def _every_s(text: str) -> float:
     try:
         seconds = parse_duration_s(text)
@@ -60,11 +66,21 @@ ModelOption = Annotated[
     list[str] | None,
     typer.Option("--model", metavar="M", help="Network of a pass; repeat it for the passes that follow."),
 ]
+PagesOption = Annotated[
+    str,
+    typer.Option(
+        "--pages",
+        metavar="WHICH",
+        parser=_pages,
+        help="Of files of several pages or frames (TIFF, animations, comic archives): skip, first or all.",
+    ),
+]
 PathsArgument = Annotated[
     list[bytes], typer.Argument(parser=os.fsencode, metavar="PATH", help="Pictures or folders.", show_default=False)
 ]
 
 
-def recipe_from_options(scale: Fraction | None, models: list[str] | None) -> Recipe:
+def recipe_from_options(scale: Fraction | None, models: list[str] | None, pages: str = "skip") -> Recipe:
     """The recipe of a command that was given none of the configuration's."""
-    return Recipe("command line", scale=scale or DEFAULT_SCALE, models=tuple(models or ("auto",)))
+    wanted = cast(Pages, pages)
+    return Recipe("command line", scale=scale or DEFAULT_SCALE, models=tuple(models or ("auto",)), pages=wanted)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from twofold.cli.figures import bytes_text, count_text, duration_text, pixels_text, size_text
-from twofold.cli.options import ConfigOption, JsonOption, ModelOption, ScaleOption, recipe_from_options
+from twofold.cli.options import ConfigOption, JsonOption, ModelOption, PagesOption, ScaleOption, recipe_from_options
 from twofold.cli.settings import load_settings
 from twofold.core.quantity import parse_size_bytes
 from twofold.telemetry.names import printable
@@ -31,6 +31,7 @@ def plan(
     recipe: Annotated[str | None, typer.Option("--recipe", metavar="R", help="A recipe of the configuration.")] = None,
     scale: ScaleOption = None,
     model: ModelOption = None,
+    pages: PagesOption = "skip",
     free: Annotated[
         int | None,
         typer.Option("--free", metavar="SIZE", parser=_free_bytes, help="Plan for this much free device memory."),
@@ -44,13 +45,13 @@ def plan(
     """
     if bool(paths) == bool(inbox):
         raise typer.BadParameter("name pictures or folders, or an inbox with --inbox", param_hint="PATH")
-    if recipe and (scale or model):
-        raise typer.BadParameter("give either --recipe, or --scale and --model", param_hint="--recipe")
+    if recipe and (scale or model or pages != "skip"):
+        raise typer.BadParameter("give either --recipe, or --scale, --model and --pages", param_hint="--recipe")
     settings = load_settings(config, required=bool(recipe or inbox))
     chosen = _known(inbox, settings.inboxes, "--inbox") if inbox else None
     if chosen is not None:
         recipe, paths = recipe or chosen.recipe, [chosen.path]
-    wanted = _known(recipe, settings.recipes, "--recipe") if recipe else recipe_from_options(scale, model)
+    wanted = _known(recipe, settings.recipes, "--recipe") if recipe else recipe_from_options(scale, model, pages)
     from twofold.service.plan import plan_paths
 
     planned = plan_paths(paths or [], wanted, settings, free_bytes=free, inbox=chosen)
@@ -83,7 +84,8 @@ def _text(planned: dict[str, Any]) -> Iterator[str]:
             if refused["hint"]:
                 yield f"  hint: {refused['hint']}"
             continue
-        yield f"{path}: {size_text(file['size'])} → {size_text(file['out_size'])}"
+        several = f"{count_text(len(file['pages']), 'page')}, the first " if file["pages"] else ""
+        yield f"{path}: {several}{size_text(file['size'])} → {size_text(file['out_size'])}"
         if file["why"] and file["passes"]:
             yield f"  {file['passes'][0]['model']} first: {file['why']}"
         yield from (_pass_text(number, item) for number, item in enumerate(file["passes"], start=1))

@@ -73,11 +73,12 @@ def inbox_line(news: InboxNews) -> str:
 
 
 def job_note(job: ActiveJob) -> str:
-    """`pass 1 of 2, tile 12 of 40, 0.51 MP/s, 1 min 05 s left`, as far as each is known."""
+    """`page 3 of 24, pass 1 of 2, tile 12 of 40, 0.51 MP/s, 1 min 05 s left`, as far as each is known."""
     way = job.headway
+    page = [f"page {way.page} of {way.pages}"] if way.pages > 1 else []
     if way.stage != "enlarging":
-        return way.stage
-    notes = [f"pass {way.pass_index} of {way.passes}"]
+        return ", ".join([*page, way.stage])
+    notes = [*page, f"pass {way.pass_index} of {way.passes}"]
     if way.tiles:
         notes.append(f"tile {way.tiles_done} of {way.tiles}")
     return ", ".join([*notes, *_pace(job.px_per_s, job.eta_s)])

@@ -14,6 +14,7 @@ from twofold.cli.options import (
     ConfigOption,
     JsonOption,
     ModelOption,
+    PagesOption,
     PathsArgument,
     ScaleOption,
     VerboseOption,
@@ -47,6 +48,7 @@ def upscale(
             "enlarged by Lanczos on the left, the result on the right.",
         ),
     ] = False,
+    pages: PagesOption = "skip",
     config: ConfigOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -55,7 +57,7 @@ def upscale(
 
     Originals are never changed. Ends with 3 if any picture failed.
     """
-    recipe = recipe_from_options(scale, model)
+    recipe = recipe_from_options(scale, model, pages)
     settings = load_settings(config, required=False)
     from twofold.service.upscale import upscale as upscale_paths
     from twofold.telemetry.logs import configure
@@ -90,6 +92,7 @@ def register(app: typer.Typer) -> None:
             "  twofold upscale *.png --scale 4 -o large     several, into another folder\n\n"
             "  twofold upscale photo.jpg --compare          also makes photo-2x-compare.png, to see what was gained\n\n"
             "  twofold upscale -r album -o album-8x --scale 8\n\n"
+            "  twofold upscale comic.cbz --pages all        every page, into one comic-2x.cbz\n\n"
             "  twofold upscale scan.tif --model denoise-1x.safetensors --model twofold-photo-2x"
         )
     )(upscale)

@@ -57,7 +57,12 @@ def to_settings(config: Config, source: str | None, surroundings: Surroundings) 
         vram=_policy(config.vram),
         yield_to=_yield_to(config.yield_to),
         ram_use_at_most=config.ram.use_at_most,
-        limits=Limits(config.limits.input_megapixels, config.limits.output_megapixels, config.limits.decode_time),
+        limits=Limits(
+            config.limits.input_megapixels,
+            config.limits.output_megapixels,
+            config.limits.decode_time,
+            config.limits.pages,
+        ),
         metrics=_metrics(config.metrics, folder, surroundings.home),
         on_recipe_change=config.on_recipe_change,
         hooks=_hooks(config.hooks, folder, surroundings.home),
@@ -115,6 +120,8 @@ def _recipe(name: str, section: RecipeSection) -> Recipe:
         save_as=_save_as(section.save_as),
         strip=section.strip,
         dpi=section.dpi,
+        pages=section.pages,
+        on_bad_page=section.on_bad_page,
     )
 
 

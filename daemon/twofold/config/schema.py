@@ -30,7 +30,19 @@ from twofold.config.values import (
     Template,
     Text,
 )
-from twofold.core.recipe import Convert, Dpi, Larger, OnExists, Remainder, SaveFormat, Strip, Subsampling, TooLarge
+from twofold.core.recipe import (
+    Convert,
+    Dpi,
+    Larger,
+    OnBadPage,
+    OnExists,
+    Pages,
+    Remainder,
+    SaveFormat,
+    Strip,
+    Subsampling,
+    TooLarge,
+)
 from twofold.core.settings import (
     Companions,
     Existing,
@@ -48,6 +60,7 @@ MAX_ENTRIES = 256  # of inboxes, recipes, devices, ignore rules
 MAX_PRIORITY = 1000
 MAX_MEGAPIXELS = 1e6
 MAX_SIDE_PX = 10_000_000
+MAX_PAGES = 10_000
 
 Name = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]{0,63}$")]
 Megapixels = Annotated[float, Field(gt=0, le=MAX_MEGAPIXELS, allow_inf_nan=False)]
@@ -129,6 +142,7 @@ class LimitsSection(Section):
     input_megapixels: Megapixels = _key(1000, "The largest source, in millions of pixels.")
     output_megapixels: Megapixels = _key(4000, "The largest result, in millions of pixels.")
     decode_time: Duration = _key("20s", "How long one picture may take to decode.", gt=0)
+    pages: int = _key(2000, "The most pages or frames of one file.", ge=1, le=MAX_PAGES)
 
 
 class MetricsSection(Section):
@@ -209,6 +223,14 @@ class RecipeSection(Section):
         "resolution, and the note of how the result was made).",
     )
     dpi: Dpi = _key("keep", "The resolution for prints: keep (prints become larger) | scale (they keep their size)")
+    pages: Pages = _key(
+        "skip",
+        "What to do with files of several pages or frames (TIFF, animations, comic archives): skip | first (that one "
+        "alone) | all (one file of as many). With all, inboxes look into .zip files too.",
+    )
+    on_bad_page: OnBadPage = _key(
+        "fail", "Where a page of a comic archive cannot be enlarged: fail (the whole file) | copy (that page as it is)"
+    )
 
 
 class OriginalsSection(Section):

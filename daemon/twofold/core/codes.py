@@ -94,7 +94,16 @@ class Code(StrEnum):
 
     # --- skipped: nothing to do, on purpose
     EMPTY = "empty", "The file has no bytes.", "Copy it again; a new version is picked up by itself."
-    ANIMATED = "animated", "The file holds several frames or pages.", "Only single pictures are enlarged so far."
+    ANIMATED = (
+        "animated",
+        "The file holds several frames or pages.",
+        "Set pages: all or pages: first in the recipe (upscale and plan: --pages).",
+    )
+    NO_PAGES = (
+        "no_pages",
+        "The archive holds no pictures, or is not called .cbz and holds mostly other files.",
+        "If it is a comic, call it .cbz; other archives are left alone.",
+    )
     ALREADY_LARGE = (
         "already_large",
         "The picture is as large as the recipe's target already.",
@@ -158,6 +167,16 @@ class Code(StrEnum):
         "format_limit",
         "The result is larger than its file format can hold.",
         "Set save_as.on_too_large to png or tiff, which have no practical limit, or choose a smaller scale.",
+    )
+    ENCRYPTED = (
+        "encrypted",
+        "The archive, or a file in it, is encrypted.",
+        "Pack it anew without a password.",
+    )
+    BAD_ARCHIVE = (
+        "bad_archive",
+        "The archive's names are no names of files in a folder: some are double, absolute, or lead out of it.",
+        "Unpack it with care, look at what it holds, and pack it anew.",
     )
     DECODE_TIMEOUT = (
         "decode_timeout",

@@ -37,14 +37,27 @@ class Choice:
 LATER = Choice("photo", "an earlier pass has made it clean")
 
 
-def choose_networks(models: Sequence[str], header: PictureHeader) -> list[str | Choice]:
+def choose_networks(models: Sequence[str], *headers: PictureHeader) -> list[str | Choice]:
     """The networks of a recipe's passes in order, each `auto` as what the picture is taken for.
+
+    `headers` are those of the picture, or of some pages that speak for all pages of a file.
 
     Only the first pass sees the picture as it came; later ones enlarge a clean one, which is the photo network's task.
     """
-    chosen = [name if name != AUTO else LATER if number else choose(header) for number, name in enumerate(models)]
+    chosen = [name if name != AUTO else LATER if number else choose_for(headers) for number, name in enumerate(models)]
     alone = isinstance(chosen[-1], Choice) and chosen[-1].content != LATER.content
     return [*chosen, LATER] if alone else chosen
+
+
+def choose_for(headers: Sequence[PictureHeader]) -> Choice:
+    """One choice for all: what most of them are taken for; where as many are something else, the first of them says."""
+    choices = [choose(header) for header in headers]
+    contents = [choice.content for choice in choices]
+    common = max(contents, key=contents.count)
+    first = next(choice for choice in choices if choice.content == common)
+    if len(choices) == 1:
+        return first
+    return Choice(common, f"so says most of {len(choices)} pages; of the first of them: {first.why}")
 
 
 def choose(header: PictureHeader) -> Choice:

@@ -107,6 +107,9 @@ FORMATS = {
 }
 EXTENSIONS = frozenset(extension for one in FORMATS.values() for extension in one.extensions)
 
+ARCHIVE = Format("zip", ("cbz", "zip"), 0, writable=False)
+"""What holds the pages of a comic; no picture's format."""
+
 WRITE_FORMATS = frozenset(one.name for one in FORMATS.values() if one.writable)
 ALPHA_FORMATS = frozenset(name for name in WRITE_FORMATS if FORMATS[name].alpha)
 GREY_FORMATS = frozenset(name for name in WRITE_FORMATS if FORMATS[name].grey)
@@ -134,6 +137,8 @@ def output_format(header: PictureHeader, save_as: SaveAs) -> Format:
 
 def becoming(target: Format, save_as: SaveAs) -> frozenset[str]:
     """The extensions of pictures that a recipe writes as `target`, whose own they may be or not."""
+    if target is ARCHIVE:
+        return frozenset(target.extensions)
     if save_as.format != "keep" or save_as.on_too_large == target.name:
         return EXTENSIONS
     kept = [FORMATS[name] for name, result in KEPT_AS.items() if result == target.name and name in FORMATS]

@@ -1,10 +1,12 @@
-"""How far one picture is, from what is recorded of it: the pass in work, its tiles, and the pixels done."""
+"""How far a job is, from what is recorded of its pictures: the page and pass in work, its tiles, the pixels done."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from twofold.core.job import Picture
 from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain
 
@@ -18,7 +20,8 @@ Stage = Literal["preparing", "enlarging", "saving"]
 class Headway:
     """`pass_index` (1-based) of `passes` is the pass in work; `tiles_done` of `tiles` are those of that pass.
 
-    `px` of `work_px` are done, counted in input pixels of passes, as speeds are everywhere.
+    `px` of `work_px` are done, counted in input pixels of passes, as speeds are everywhere. `page` (1-based) of `pages`
+    is in work, where there are several; tiles and passes are those of it.
     """
 
     stage: Stage = "preparing"
@@ -28,6 +31,13 @@ class Headway:
     tiles: int = 0
     px: float = 0.0
     work_px: int = 0
+    page: int = 1
+    pages: int = 1
+
+    @property
+    def fraction(self) -> float:
+        """The done share of all work, 0 to 1; where passes are no part of it, that of the pages."""
+        return self.px / self.work_px if self.work_px else (self.page - 1) / self.pages
 
 
 def work_px(chain: Chain) -> int:
@@ -56,3 +66,27 @@ def headway(chain: Chain, passes_done: int, fraction: float, plan: PassPlan | No
             * plan.tiles.columns
         )
     return Headway(stage, index + 1, len(chain.passes), done, tiles, fraction * whole_px, whole_px)
+
+
+def among(pages: Sequence[Chain], place: int, way: Headway) -> Headway:
+    """The headway of a whole file whose page `place` (0-based) is as far as `way`, those before it being done."""
+    before_px = sum(work_px(chain) for chain in pages[:place])
+    whole_px = sum(work_px(chain) for chain in pages)
+    return replace(way, px=before_px + way.px, work_px=whole_px, page=place + 1, pages=len(pages))
+
+
+def in_work(pictures: Sequence[Picture]) -> int:
+    """Which page (0-based) a file of them is at: the first that is not finished, else the last."""
+    return next((place for place, picture in enumerate(pictures) if picture.kept is None), len(pictures) - 1)
+
+
+def headway_of(pictures: Sequence[Picture]) -> Headway:
+    """How far a job is, as its row has it."""
+    if not pictures:
+        return Headway()
+    place = in_work(pictures)
+    picture = pictures[place]
+    plan = picture.plans[picture.passes_done] if picture.passes_done < len(picture.plans) else None
+    known = None if plan is None or picture.kept is not None else PassPlan.from_json(plan)
+    way = headway(picture.chain, picture.passes_done, picture.fraction, known)
+    return among([one.chain for one in pictures], place, way)

@@ -16,6 +16,7 @@ from enum import Flag, auto
 
 from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
+from twofold.core.recipe import Recipe
 
 MAX_USER_PATTERNS = 256
 MAX_PATTERN_BYTES = 255
@@ -53,6 +54,9 @@ SYMLINK = Rule("symlink", ANY, ())
 SPECIAL_FILE = Rule("special_file", Kind.FILE, ())
 """The last two are about what an entry is, not about its name: the scan applies them."""
 
+ZIP_ARCHIVE = Rule("zip_archive", Kind.FILE, (b"*.zip",))
+"""Left alone but where the recipe says pages: all; then what it holds decides (core.pages)."""
+
 DEFAULT_RULES = (
     HIDDEN,
     Rule("synology_eadir", Kind.FOLDER, (b"@eadir",)),
@@ -76,13 +80,14 @@ DEFAULT_RULES = (
         ),
     ),
     Rule("editor_temp", Kind.FILE, (b"~$*", b"*~", b"*.~*", b"*.sb-*")),
+    ZIP_ARCHIVE,
     Rule(
         "not_a_picture_name",
         Kind.FILE,
         _extensions(
             "txt md rst rtf pdf ps epub doc docx xls xlsx ppt pptx odt ods odp csv tsv "
             "html htm css js xml json yaml yml toml ini cfg conf log nfo url lnk webloc desktop "
-            "db sqlite sqlite3 bak zip rar 7z tar tgz gz bz2 xz zst iso dmg torrent par2 sfv md5 sha1 sha256 "
+            "db sqlite sqlite3 bak rar 7z tar tgz gz bz2 xz zst iso dmg torrent par2 sfv md5 sha1 sha256 "
             "mov mp4 m4v avi mkv webm mpg mpeg wmv flv 3gp mts m2ts insv lrv srt vtt "
             "mp3 m4a aac wav flac ogg opus wma aiff mid "
             "xmp aae thm pp3 dop cos lrcat vcf ics eml msg gpx kml kmz "
@@ -139,14 +144,20 @@ class IgnoreRules:
         return (self.files if kind is Kind.FILE else self.folders).find(lowered)
 
 
-def compile_rules(user_patterns: Sequence[str] = ()) -> IgnoreRules:
+def compile_rules(user_patterns: Sequence[str] = (), *, archives: bool = False) -> IgnoreRules:
     """The default rules plus `user_patterns`: globs on one name, `!glob` to let a name live, `glob/` for folders only.
 
-    Raises TwofoldError(BAD_CONFIG) for a pattern that could never match.
+    With `archives`, .zip files are taken too. Raises TwofoldError(BAD_CONFIG) for a pattern that could never match.
     """
+    rules = [rule for rule in DEFAULT_RULES if not (archives and rule is ZIP_ARCHIVE)]
     if len(user_patterns) > MAX_USER_PATTERNS:
         raise TwofoldError(Code.BAD_CONFIG, f"more than {MAX_USER_PATTERNS} ignore patterns")
-    return IgnoreRules(_table(Kind.FILE), _table(Kind.FOLDER), tuple(map(_user_pattern, user_patterns)))
+    return IgnoreRules(_table(Kind.FILE, rules), _table(Kind.FOLDER, rules), tuple(map(_user_pattern, user_patterns)))
+
+
+def rules_of(patterns: Sequence[str], recipe: Recipe) -> IgnoreRules:
+    """The rules of an inbox with these patterns of its own, whose recipe decides about .zip files."""
+    return compile_rules(patterns, archives=recipe.pages == "all")
 
 
 def decide(path: bytes, rules: IgnoreRules) -> Rule | None:
@@ -167,11 +178,11 @@ def guarded_name(name: bytes) -> bytes | None:
     return None
 
 
-def _table(kind: Kind) -> _Table:
+def _table(kind: Kind, rules: Sequence[Rule]) -> _Table:
     exact: dict[bytes, Rule] = {}
     extension: dict[bytes, Rule] = {}
     globs: list[tuple[bytes, Rule]] = []
-    for rule in DEFAULT_RULES:
+    for rule in rules:
         if kind not in rule.kind or rule is HIDDEN:
             continue
         for pattern in rule.patterns:

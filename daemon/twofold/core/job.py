@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from twofold.core.errors import Reason
@@ -25,10 +26,33 @@ class FileVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture of a job (N = 1 at first): its header, its chain, and how far it has come.
+class Kept:
+    """A finished page: where its file stands in the job's scratch (bytes), and its sha256 (hex).
 
-    `why` says why `auto` took the first network, and is empty where the recipe named one.
+    One that is `copied` keeps the source's bytes; then nothing stands in scratch.
+    """
+
+    offset: int = 0
+    size: int = 0
+    sha256: str = ""
+    format: str = ""
+    copied: bool = False
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a job: its header, its chain, and how far it has come.
+
+    `why` says why `auto` took the first network, and is empty where the recipe named one. `page` tells which page or
+    frame of the file it is (the file's own count, 0-based; None: the file is this picture), `name` what it is called
+    there. `kept` is set when a page of several is finished.
     """
 
     header: PictureHeader
@@ -37,6 +61,9 @@ class Picture:
     fraction: float = 0.0
     plans: tuple[dict[str, Any], ...] = ()
     why: str = ""
+    page: int | None = None
+    name: str = ""
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +124,18 @@ class Job:
     best_effort: bool = False
 
     @property
+    def bound(self) -> bool:
+        """True where the result is a file of several pages, whatever their number."""
+        return is_bound(self.pictures, self.recipe)
+
+    @property
     def workflow_id(self) -> str:
         return f"{self.id}~{self.generation}"
+
+
+def is_bound(pictures: Sequence[Picture], recipe: Recipe) -> bool:
+    """True where these pictures become the pages of one file; a first page alone becomes a picture."""
+    return recipe.pages == "all" and bool(pictures) and pictures[0].page is not None
 
 
 ID_CHARACTERS = 12

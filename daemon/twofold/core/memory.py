@@ -10,6 +10,7 @@ DType = Literal["float32", "float16", "bfloat16"]
 DeviceKind = Literal["cuda", "cpu"]
 
 MIB = 1024**2
+GIB = 1024**3
 
 RECLAIMABLE = Fraction(9, 10)  # of what the allocator holds unused; the rest is fragmentation
 KEEP_FREE_BYTES: dict[DeviceKind, int] = {"cuda": 400 * MIB, "cpu": 256 * MIB}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from twofold.core.formats import EXTENSIONS, Format
+from twofold.core.formats import ARCHIVE, EXTENSIONS, Format
 
 MAX_NAME_BYTES = 255  # of one path component, on every common file system
 MAX_SUFFIX = 9999
 TEMP_PREFIX = b".twofold-"
 TEMP_SUFFIX = b".tmp"
 
+_KNOWN = EXTENSIONS | {*ARCHIVE.extensions}
 _HASH_DIGITS = 8
 _CONTINUATION = range(0x80, 0xC0)  # second and later bytes of a UTF-8 character,
 _MAX_CONTINUATION = 3  # of which there are at most so many
@@ -56,6 +57,23 @@ def comparison_name(output: bytes) -> bytes:
     return _join(folder, stem, b"-compare", b".png")
 
 
+def page_names(names: Sequence[bytes], formats: Mapping[int, Format]) -> list[bytes]:
+    """Names of an archive's entries: those whose index is in `formats` get that format's extension, where theirs is
+    another's. A name that is taken by then is numbered.
+    """
+    result = list(names)
+    taken = {reservation_key(name) for name in names}
+    for index, target in sorted(formats.items()):
+        folder, stem, extension = split_name(names[index])
+        wanted = folder + stem + extension_for(target, extension)
+        if wanted == names[index]:
+            continue
+        # MAX_SUFFIX numbers, and fewer entries: one is free.
+        result[index] = next(name for name in suffixed_names(wanted) if reservation_key(name) not in taken)
+        taken.add(reservation_key(result[index]))
+    return result
+
+
 def temp_name(job_id: str) -> bytes:
     """Name of the unfinished result of a job, in the folder of the finished one."""
     return TEMP_PREFIX + job_id.encode() + TEMP_SUFFIX
@@ -79,10 +97,10 @@ def shortened(name: bytes, room: int) -> bytes:
 
 
 def split_name(path: bytes) -> tuple[bytes, bytes, bytes]:
-    """Folder with its slash, stem, and extension with its dot (empty where it is no picture's)."""
+    """Folder with its slash, stem, and extension with its dot (empty where it is no picture's and no archive's)."""
     cut = path.rfind(b"/") + 1
     stem, dot, extension = path[cut:].rpartition(b".")
-    if stem and extension.lower().decode("latin-1") in EXTENSIONS:
+    if stem and extension.lower().decode("latin-1") in _KNOWN:
         return path[:cut], stem, dot + extension
     return path[:cut], path[cut:], b""
 

@@ -17,6 +17,8 @@ TooLarge = Literal["png", "tiff", "fail"]
 Convert = Literal["srgb", "display-p3"]
 Strip = Literal["none", "gps", "all"]
 Dpi = Literal["keep", "scale"]
+Pages = Literal["skip", "first", "all"]
+OnBadPage = Literal["fail", "copy"]
 AUTO = "auto"
 """In the place of a network's name: the built-in one that fits the picture."""
 
@@ -57,7 +59,8 @@ class Recipe:
     """A recipe: exactly one of `scale` (> 1) and `target`.
 
     `models` names one network per pass, the last repeats; `before` and `after` name 1x networks. `strip` says what
-    metadata is left out; `dpi` keeps the resolution of prints, or scales it so that prints keep their size.
+    metadata is left out; `dpi` keeps the resolution of prints, or scales it so that prints keep their size. `pages` is
+    for files of several pages or frames, `on_bad_page` for an archive's page that cannot be made.
     """
 
     name: str
@@ -71,6 +74,8 @@ class Recipe:
     save_as: SaveAs = field(default_factory=SaveAs)
     strip: Strip = "none"
     dpi: Dpi = "keep"
+    pages: Pages = "skip"
+    on_bad_page: OnBadPage = "fail"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `recipe_from_json` reads back; fractions are written as "p/q"."""
@@ -95,7 +100,7 @@ class Recipe:
 
 
 # Keys that recipes of earlier versions had not: at their defaults they make no other recipe of an old one.
-_YOUNGER_KEYS: dict[str, Any] = {"strip": "none", "dpi": "keep"}
+_YOUNGER_KEYS: dict[str, Any] = {"strip": "none", "dpi": "keep", "pages": "skip", "on_bad_page": "fail"}
 _YOUNGER_WISHES: dict[str, Any] = {
     "lossless": None,
     "subsampling": 444,

@@ -33,6 +33,7 @@ SKIPPED = frozenset(
     {
         Code.EMPTY,
         Code.ANIMATED,
+        Code.NO_PAGES,
         Code.ALREADY_LARGE,
         Code.OUTPUT_EXISTS,
         Code.OWN_RESULT,

@@ -47,11 +47,12 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a picture may ask for; megapixels are 10^6 pixels."""
+    """What a picture may ask for; megapixels are 10^6 pixels, `pages` are those of one file."""
 
     input_megapixels: float = 1000
     output_megapixels: float = 4000
     decode_time_s: float = 20.0
+    pages: int = 2000
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def _try(target: Format) -> str:
     try:
         codec.encode(raster, None, Metadata(), save_as, result)
         codec.verify(result, Metadata(), save_as, raster, None)
-        codec.decode(result, codec.probe(result, codec.Limits()), codec.Limits()).close()
+        codec.decode(result, codec.probe(result, codec.Limits()).header, codec.Limits()).close()
     except TwofoldError as error:
         return error.reason.text
     finally:

@@ -16,7 +16,7 @@ from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.imaging import protocol
 
-OPERATIONS = ("probe", "decode", "encode", "verify", "sidecar", "compare")
+OPERATIONS = ("probe", "decode", "encode", "verify", "bind", "sidecar", "compare")
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,15 +20,19 @@ from twofold.core.codes import Code
 from twofold.core.errors import TwofoldError
 from twofold.core.formats import FORMATS, Format
 from twofold.core.geometry import Size
+from twofold.core.pages import MAX_PAGE_BYTES, Contents
 from twofold.core.picture import PictureHeader
 from twofold.core.provenance import Provenance
-from twofold.core.recipe import Convert, SaveAs
+from twofold.core.recipe import Convert, Pages, SaveAs
 from twofold.imaging import protocol
+from twofold.imaging.bound import BoundPage
 from twofold.imaging.change import PLAIN_WISHES, Change, Wishes
 from twofold.imaging.metadata import Metadata
 from twofold.imaging.shared_raster import SharedRaster
 
 PROBE_S = 20.0
+PROBE_S_PER_BYTE = 2e-6  # of files of several pages: every one is read
+BIND_S_PER_BYTE = 1e-6
 ENCODE_BASE_S, ENCODE_S_PER_MPX = 60.0, 4.0  # some thirty times what was measured
 ENCODE_SLACK = 30.0
 EFFORT_SLACK = 10.0  # what a wish for small files may cost on top
@@ -50,11 +55,12 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The owner's limits on pictures that come in, and the processors that a codec may keep busy."""
+    """The owner's limits on files that come in (`pages` of one), and the processors that a codec may keep busy."""
 
     input_px: int = 1_000_000_000
     decode_s: float = 20.0
     threads: int = protocol.CODEC_THREADS
+    pages: int = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +78,33 @@ class Decoded:
             self.alpha.close()
 
 
-def probe(source_fd: int, limits: Limits, *, look: bool = False) -> PictureHeader:
-    """What the file is, from its structure; animated pictures come back with `frames` 2.
+def probe(source_fd: int, limits: Limits, *, look: bool = False, pages: Pages = "skip") -> Contents:
+    """What the file holds, from its structure: a picture, or pages, of which all or the first are told of.
 
-    `look` decodes it once more for the statistics of its content (imaging.signals).
+    `look` decodes it once more for the statistics of its content (imaging.signals); of many pages, only some.
 
     Raises TwofoldError(EMPTY, NOT_A_PICTURE, UNSUPPORTED_FORMAT, DAMAGED, TOO_LARGE, UNREADABLE, DECODE_TIMEOUT,
-    CODEC_FAILED).
+    CODEC_FAILED, ENCRYPTED, BAD_ARCHIVE).
     """
+    source_bytes = _regular_bytes(source_fd)
+    several_s = 0.0 if pages == "skip" else PROBE_S + source_bytes * PROBE_S_PER_BYTE
     result = _ask(
-        {"operation": "probe", "source": source_fd, "input_px": limits.input_px, "look": look},
+        {
+            "operation": "probe",
+            "source": source_fd,
+            "input_px": limits.input_px,
+            "look": look,
+            "pages": pages,
+            "limit_pages": limits.pages,
+        },
         (source_fd,),
-        source_bytes=_regular_bytes(source_fd),
+        source_bytes=source_bytes + (0 if pages == "skip" else MAX_PAGE_BYTES),
         raster_bytes=protocol.LOOK_PX * _LOOK_BYTES_PER_PX if look else 0,
-        deadline_s=min(PROBE_S, limits.decode_s),
+        private_bytes=0 if pages == "skip" else source_bytes,
+        deadline_s=min(PROBE_S, limits.decode_s) + several_s,
         threads=limits.threads,
     )
-    return PictureHeader.from_json(result["header"])
+    return Contents.from_json(result["contents"])
 
 
 def decode(
@@ -96,12 +112,13 @@ def decode(
     header: PictureHeader,
     limits: Limits,
     *,
+    page: int | None = None,
     convert: Convert | None = None,
     background: str | None = None,
     raster_fd: int | None = None,
     alpha_fd: int | None = None,
 ) -> Decoded:
-    """Decode the whole picture, upright, into new memory files, or into the scratch files given.
+    """Decode the whole picture, or one page of a file, upright, into new memory files, or into the scratch files given.
 
     `convert` names the colour space wanted; CMYK and Lab become sRGB without it. With a `background` ("#rrggbb", in
     the picture's own colours) what is transparent is laid over it, and there is no alpha.
@@ -118,6 +135,7 @@ def decode(
             {
                 "operation": "decode",
                 "source": source_fd,
+                "page": page,
                 "header": header.to_json(),
                 "raster": raster.to_json(),
                 "alpha": None if alpha is None else alpha.to_json(),
@@ -125,8 +143,9 @@ def decode(
                 "background": background,
             },
             (source_fd, *_fds(raster, alpha)),
-            source_bytes=source_bytes,
+            source_bytes=source_bytes + (0 if page is None else MAX_PAGE_BYTES),
             raster_bytes=_bytes(raster, alpha),
+            private_bytes=0 if page is None else source_bytes,
             deadline_s=limits.decode_s,
             threads=limits.threads,
         )
@@ -228,6 +247,39 @@ def _encoder_bytes(raster: SharedRaster, alpha: SharedRaster | None, format_: Fo
     return format_.encode_bytes[alpha is not None] * raster.size.pixels * raster.depth // 8
 
 
+def bind(
+    source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundPage], *, review: bool, look_bytes: int
+) -> int:
+    """Write one file of the source's kind into the empty `result_fd`: `pages` stand in `stack_fd`. Returns how many
+    pages of the source stay as they are.
+
+    With `review` a written file is read by another library, and compared page by page, each of at most `look_bytes`
+    of samples. Raises TwofoldError(DISK_FULL, FORMAT_LIMIT, CODEC_FAILED, VERIFY_FAILED).
+    """
+    sizes = [os.fstat(fd).st_size for fd in (source_fd, stack_fd, result_fd)]
+    result = _ask(
+        {
+            "operation": "bind",
+            "source": source_fd,
+            "stack": stack_fd,
+            "result": result_fd,
+            "review": review,
+            "pages": [page.to_json() for page in pages],
+        },
+        (source_fd, stack_fd, result_fd),
+        source_bytes=sum(sizes) + MAX_PAGE_BYTES,
+        raster_bytes=look_bytes,
+        private_bytes=max((page.size for page in pages), default=0) * _SHARE,
+        deadline_s=ENCODE_BASE_S + BIND_S_PER_BYTE * sum(sizes) + ENCODE_S_PER_MPX * _megapixels(pages),
+        written_bytes=0 if review else sizes[0] + sizes[1] * 5 // 4 + HEADROOM_BYTES,
+    )
+    return int(result["left"])
+
+
+def _megapixels(pages: Sequence[BoundPage]) -> float:
+    return sum(page.width * page.height for page in pages) / 1e6
+
+
 def correct_sidecar(source_fd: int, result_fd: int, change: Change) -> None:
     """Write an XMP file as it has to be beside the result of `change`. Raises TwofoldError(DAMAGED, CODEC_FAILED)."""
     source_bytes = _regular_bytes(source_fd)
@@ -291,10 +343,13 @@ def _ask(
     source_bytes: int = 0,
     raster_bytes: int = 0,
     written_bytes: int = 0,
+    private_bytes: int = 0,
     threads: int = protocol.CODEC_THREADS,
 ) -> dict[str, Any]:
     """Start a child, ask it, and end it, whatever happens."""
-    limits = protocol.process_limits(source_bytes, raster_bytes, deadline_s, written_bytes, threads)
+    limits = protocol.process_limits(
+        source_bytes, raster_bytes, deadline_s, written_bytes, threads, private_bytes=private_bytes
+    )
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:

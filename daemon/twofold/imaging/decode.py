@@ -13,8 +13,8 @@ from twofold.core.picture import PictureHeader
 from twofold.core.recipe import Convert
 from twofold.imaging import alpha as transparency
 from twofold.imaging import colour
-from twofold.imaging.inspection import FileBytes, damaged, inspect
-from twofold.imaging.probe import open_bytes
+from twofold.imaging.inspection import FileBytes, damaged
+from twofold.imaging.pages import open_page
 from twofold.imaging.shared_raster import SharedRaster
 from twofold.raster import Samples
 
@@ -30,14 +30,12 @@ def operate(request: dict[str, Any]) -> dict[str, Any]:
     header = PictureHeader.from_json(request["header"])
     raster = SharedRaster.from_json(request["raster"]).array()
     coverage = SharedRaster.from_json(request["alpha"]).array() if request["alpha"] else None
-    data = open_bytes(request["source"])
-    inspection = inspect(data)
+    data, inspection, found = open_page(request["source"], request["page"], alpha=header.alpha)
     # Of these, headers that were read by an earlier version say nothing.
-    found = replace(inspection.header, signals=header.signals, own=header.own, taken=header.taken)
-    if found != header:
+    if replace(found, signals=header.signals, own=header.own, taken=header.taken) != header:
         raise damaged("it is not the file that was probed")
     icc, convert = inspection.metadata.icc, request["convert"]
-    decode_into(data, header, raster, coverage, icc, convert)
+    decode_into(data, inspection.header, raster, coverage, icc, convert)
     opaque = coverage is None or transparency.is_opaque(coverage)
     if coverage is not None and not opaque:
         if request["background"] is not None:

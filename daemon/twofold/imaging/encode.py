@@ -25,7 +25,6 @@ PNG_LEVEL, PNG_FILTER = 2, "sub"
 WEBP_EFFORT = 2
 TIFF_LEVEL = 1
 JPEG_OPTIMISED = 5  # from this effort on, Huffman tables are made for the picture: 2 to 5 % smaller, a third slower
-CLASSIC_TIFF_BYTES = 4 * 2**30 - 64 * 2**20  # beyond this, BigTIFF: noise does not shrink, and tags need room
 _VIPS_PNG_HEAD_BYTES = 54  # signature, IHDR and a pHYs that libvips always writes; ours is longer and replaces it
 _FULL = (os.strerror(28), os.strerror(27), os.strerror(122))  # ENOSPC, EFBIG, EDQUOT, as libvips spells them
 
@@ -184,7 +183,7 @@ def _write_tiff(
 ) -> list[str]:
     from twofold.imaging import tiff_writer
 
-    big = raster.bytes + (alpha.bytes if alpha else 0) > CLASSIC_TIFF_BYTES
+    big = raster.bytes + (alpha.bytes if alpha else 0) > tiff_writer.CLASSIC_TIFF_BYTES
     colours, opacity = raster.array(), None if alpha is None else alpha.array()
     room = None
     if room_fd is not None and alpha is not None:

@@ -61,12 +61,7 @@ def read_directory(data: Bytes, tree: Tree, offset: int) -> tuple[dict[int, Entr
     An entry whose value leaves the data, or whose type is unknown, is left out.
     """
     head, entry_bytes, pointer = (8, 20, "Q") if tree.big else (2, 12, "I")
-    if offset < 8 or offset + head > len(data):
-        raise ValueError("a directory lies outside the data")
-    count = struct.unpack(tree.order + ("Q" if tree.big else "H"), data[offset : offset + head])[0]
-    end = offset + head + count * entry_bytes
-    if count > MAX_ENTRIES or end > len(data):
-        raise ValueError("a directory lies outside the data")
+    end = end_of_directory(data, tree, offset)
     entries: dict[int, Entry] = {}
     for at in range(offset + head, end, entry_bytes):
         entry = _read_entry(data, tree, at, entry_bytes)
@@ -75,6 +70,18 @@ def read_directory(data: Bytes, tree: Tree, offset: int) -> tuple[dict[int, Entr
     tail = data[end : end + struct.calcsize(pointer)]
     following = struct.unpack(tree.order + pointer, tail)[0] if len(tail) == struct.calcsize(pointer) else 0
     return entries, following
+
+
+def end_of_directory(data: Bytes, tree: Tree, offset: int) -> int:
+    """Where the entries end, and the pointer to the next directory stands. Raises ValueError."""
+    head, entry_bytes = (8, 20) if tree.big else (2, 12)
+    if offset < 8 or offset + head > len(data):
+        raise ValueError("a directory lies outside the data")
+    count: int = struct.unpack(tree.order + ("Q" if tree.big else "H"), data[offset : offset + head])[0]
+    end = offset + head + count * entry_bytes
+    if count > MAX_ENTRIES or end > len(data):
+        raise ValueError("a directory lies outside the data")
+    return end
 
 
 def _read_entry(data: Bytes, tree: Tree, at: int, entry_bytes: int) -> Entry | None:

@@ -91,6 +91,11 @@ def sniff(data: FileBytes) -> str:
     raise TwofoldError(Code.NOT_A_PICTURE, "The content is not a picture of a known format.")
 
 
+def is_archive(data: FileBytes) -> bool:
+    """Whether it is a zip, empty ones included; other programs' files are zips too."""
+    return data[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+
+
 def brands(data: FileBytes) -> frozenset[bytes]:
     """The brands in the first box of an ISO media file (AVIF, HEIF, CR3, films); empty for all other files."""
     if data[4:8] != b"ftyp":

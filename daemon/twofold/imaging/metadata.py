@@ -52,7 +52,7 @@ class Metadata:
 
     `photoshop` are image resources, IPTC captions among them. `xmp_extension` is what a JPEG's packet had no room for.
     `texts` are (keyword, text), `colour` PNG's own colour chunks (kind and body). `hanging` names what is not carried.
-    `size` (upright) and `orientation` are those of the source.
+    `size` (upright) and `orientation` are those of the source, `order` is the byte order of a TIFF ("<", ">").
     """
 
     icc: bytes | None = None
@@ -68,6 +68,7 @@ class Metadata:
     size: Size | None = None
     orientation: int = 1
     jpeg: JpegLook | None = None
+    order: str = ""
 
     def to_json(self) -> dict[str, Any]:
         data: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
@@ -117,7 +118,7 @@ def for_output(
     metadata = _without_extension(metadata, warnings)
     warnings += _left_behind(metadata)
     if change.wishes.strip == "all":
-        metadata = Metadata(metadata.icc, dpi=metadata.dpi, colour=metadata.colour)
+        metadata = Metadata(metadata.icc, dpi=metadata.dpi, colour=metadata.colour, order=metadata.order)
     metadata = replace(
         metadata,
         exif=_corrected_exif(metadata.exif, change, thumbnail, warnings),

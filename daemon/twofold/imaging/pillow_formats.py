@@ -41,7 +41,7 @@ _ZIGZAG = [_DIAGONALS.index(place) for place in range(64)]  # where the file kee
 
 def inspect(data: FileBytes) -> Inspection:
     """Header and metadata as Pillow reads them; no pixel is decoded."""
-    with _refusals_are_damage():
+    with refusals_are_damage():
         return _inspection(_open(data))
 
 
@@ -50,7 +50,7 @@ def decode(data: FileBytes, header: PictureHeader) -> Samples:
     import numpy as np
 
     mode = ("L" if header.channels == 1 else "RGB") + ("A" if header.alpha else "")
-    with _refusals_are_damage():
+    with refusals_are_damage():
         samples = np.asarray(_open(data).convert(mode))
     return samples if samples.ndim == 3 else samples[:, :, None]
 
@@ -89,7 +89,7 @@ def _inspection(image: Image.Image) -> Inspection:
 
 
 @contextmanager
-def _refusals_are_damage() -> Iterator[None]:
+def refusals_are_damage() -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError:

@@ -37,7 +37,7 @@ def inspect(data: FileBytes) -> Inspection:
     blocks: dict[bytes, bytes] = {}
     texts: list[tuple[bytes, bytes]] = []
     seen: set[bytes] = set()
-    for kind, start, length in _chunks(data):
+    for kind, start, length in chunks(data):
         if not seen and kind != b"IHDR":
             raise unsupported("a PNG that does not start with its header")
         seen.add(kind)
@@ -62,7 +62,7 @@ def inspect(data: FileBytes) -> Inspection:
     return Inspection(_header(blocks.get(b"IHDR", b""), b"tRNS" in seen, 2 if frames > 1 else 1, metadata), metadata)
 
 
-def _chunks(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
+def chunks(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
     """Kind, body offset and length of every chunk, its CRC checked."""
     at = len(SIGNATURE)
     for _ in range(MAX_CHUNKS):
@@ -125,18 +125,18 @@ def _density(body: bytes | None) -> tuple[float, float] | None:
 
 def head(ihdr: bytes, metadata: Metadata) -> bytes:
     """The opening of a new file up to its pixels; `ihdr` is the encoder's header (IHDR_BYTES)."""
-    parts = [SIGNATURE, _chunk(b"IHDR", ihdr)]
-    parts += [_chunk(block[:4], block[4:]) for block in metadata.colour]
+    parts = [SIGNATURE, chunk(b"IHDR", ihdr)]
+    parts += [chunk(block[:4], block[4:]) for block in metadata.colour]
     if metadata.icc is not None:
-        parts.append(_chunk(b"iCCP", b"icc\0\0" + zlib.compress(metadata.icc)))
+        parts.append(chunk(b"iCCP", b"icc\0\0" + zlib.compress(metadata.icc)))
     if metadata.dpi is not None:
         x, y = (min(max(round(value / _INCH_M), 1), 2**31 - 1) for value in metadata.dpi)
-        parts.append(_chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+        parts.append(chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
     if metadata.exif is not None:
-        parts.append(_chunk(b"eXIf", metadata.exif))
+        parts.append(chunk(b"eXIf", metadata.exif))
     texts = png_text.text_chunks(metadata) or [(b"tEXt", b"Software\0Twofold")]  # never shorter than the encoder's head
-    return b"".join([*parts, *(_chunk(kind, body) for kind, body in texts)])
+    return b"".join([*parts, *(chunk(kind, body) for kind, body in texts)])
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))

@@ -50,12 +50,21 @@ class ProcessLimits:
 
 
 def process_limits(
-    file_bytes: int, raster_bytes: int, deadline_s: float, written_bytes: int, threads: int = CODEC_THREADS
+    file_bytes: int,
+    raster_bytes: int,
+    deadline_s: float,
+    written_bytes: int,
+    threads: int = CODEC_THREADS,
+    *,
+    private_bytes: int = 0,
 ) -> ProcessLimits:
-    """Limits for a child that maps `file_bytes`, works on `raster_bytes` and writes `written_bytes` at most."""
+    """Limits for a child that maps `file_bytes`, works on `raster_bytes` and writes `written_bytes` at most.
+
+    Of what it maps, `private_bytes` count as its own: where it writes into its view of a file.
+    """
     return ProcessLimits(
-        data_bytes=_CHILD_DATA_BYTES + _BYTES_PER_SAMPLE_BYTE * raster_bytes,
-        address_bytes=_CHILD_BYTES + file_bytes + _BYTES_PER_SAMPLE_BYTE * raster_bytes,
+        data_bytes=_CHILD_DATA_BYTES + private_bytes + _BYTES_PER_SAMPLE_BYTE * raster_bytes,
+        address_bytes=_CHILD_BYTES + file_bytes + private_bytes + _BYTES_PER_SAMPLE_BYTE * raster_bytes,
         cpu_s=int(deadline_s * threads) + 1,
         file_bytes=written_bytes,
     )

@@ -15,7 +15,7 @@ from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_PHOTOSHO
 ICC, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
 LARGE_STRIP_BYTES = 16 * 2**20  # decoders hold a strip whole
 _SUBFILE, _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
-_STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
+STRIPS, STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
 _ROWS = 278
 _SAMPLES, _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _EXTRA, _FORMAT, _DNG = 277, 282, 283, 296, 338, 339, 50706
 # Names, dates, people, ratings, rights, print matching: what is about the picture and not about its pixels' layout.
@@ -59,7 +59,7 @@ def inspect(data: FileBytes) -> Inspection:
     width, height = numbers(_WIDTH, (0,))[0], numbers(_LENGTH, (0,))[0]
     if width <= 0 or height <= 0:
         raise damaged("its header says that it has no pixels")
-    _check_pieces(numbers(_STRIPS), numbers(_STRIP_BYTES), numbers(_TILES), numbers(_TILE_BYTES), len(data))
+    _check_pieces(numbers(STRIPS), numbers(STRIP_BYTES), numbers(_TILES), numbers(_TILE_BYTES), len(data))
     _check_nothing_hides(data, tree, entries)
     mode, alpha, depth = _kind(
         numbers(_PHOTOMETRIC, (-1,))[0],
@@ -77,6 +77,7 @@ def inspect(data: FileBytes) -> Inspection:
         _block(data, entries.get(XMP), MAX_XMP_BYTES),
         _density(data, tree, entries, numbers(_UNIT, (2,))[0]),
         _captions(data, entries),
+        order=tree.order,
     )
     header = PictureHeader(
         format="tiff",
@@ -90,7 +91,7 @@ def inspect(data: FileBytes) -> Inspection:
         mode=mode,
         icc_bytes=len(metadata.icc or b""),
         lossless=True,
-        signals={BUFFERED: 1.0} if numbers(_STRIPS) and strip_bytes > LARGE_STRIP_BYTES else {},
+        signals={BUFFERED: 1.0} if numbers(STRIPS) and strip_bytes > LARGE_STRIP_BYTES else {},
     )
     return Inspection(header, metadata)
 
@@ -202,7 +203,7 @@ def described_by(block: bytes) -> tuple[str, Directory]:
     return tree.order, _described(block, tree, entries)
 
 
-def _described(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry]) -> Directory:
+def _described(data: ifd.Bytes, tree: ifd.Tree, entries: dict[int, ifd.Entry]) -> Directory:
     root: Directory = {tag: value for tag, value in _values(data, entries).items() if tag in _DESCRIPTIVE}
     camera = _below(data, tree, entries.get(exif.EXIF_IFD))
     if camera:
@@ -213,7 +214,14 @@ def _described(data: FileBytes, tree: ifd.Tree, entries: dict[int, ifd.Entry]) -
     return root | ({exif.GPS_IFD: places} if places else {})
 
 
-def _entries_at(data: FileBytes, tree: ifd.Tree, pointer: ifd.Entry | None) -> dict[int, ifd.Entry]:
+def whole_directory(data: ifd.Bytes, tree: ifd.Tree, entries: dict[int, ifd.Entry]) -> Directory:
+    """Every value of a directory with the EXIF and GPS directories below, to be packed elsewhere."""
+    below = {tag: value for tag, value in _described(data, tree, entries).items() if isinstance(value, dict)}
+    own = {tag: value for tag, value in _values(data, entries).items() if tag not in (exif.EXIF_IFD, exif.GPS_IFD)}
+    return own | below
+
+
+def _entries_at(data: ifd.Bytes, tree: ifd.Tree, pointer: ifd.Entry | None) -> dict[int, ifd.Entry]:
     offsets = ifd.integers(data, tree, pointer)
     try:
         return ifd.read_directory(data, tree, offsets[0])[0] if offsets else {}
@@ -221,11 +229,11 @@ def _entries_at(data: FileBytes, tree: ifd.Tree, pointer: ifd.Entry | None) -> d
         return {}
 
 
-def _below(data: FileBytes, tree: ifd.Tree, pointer: ifd.Entry | None) -> Directory:
+def _below(data: ifd.Bytes, tree: ifd.Tree, pointer: ifd.Entry | None) -> Directory:
     return dict(_values(data, _entries_at(data, tree, pointer)))
 
 
-def _values(data: FileBytes, entries: dict[int, ifd.Entry]) -> dict[int, Value]:
+def _values(data: ifd.Bytes, entries: dict[int, ifd.Entry]) -> dict[int, Value]:
     return {
         tag: Value(entry.type, entry.length, ifd.raw(data, entry), entry.value_at)
         for tag, entry in entries.items()

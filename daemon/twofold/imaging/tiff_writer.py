@@ -14,6 +14,7 @@ from twofold.imaging.protocol import threads_here
 from twofold.raster import Samples
 
 STRIP_BYTES = 2**20
+CLASSIC_TIFF_BYTES = 4 * 2**30 - 64 * 2**20  # beyond this, BigTIFF: noise does not shrink, and tags need room
 
 
 def write(
@@ -48,7 +49,7 @@ def write(
             tifffile.FileHandle(file, name="result"),  # the file has no name to ask for
             samples if samples.shape[2] > 1 else samples[:, :, 0],
             bigtiff=big,
-            byteorder=">" if described and described[0] == ">" else "<",
+            byteorder=">" if (described[0] if described else metadata.order) == ">" else "<",
             photometric="rgb" if raster.shape[2] == 3 else "minisblack",
             planarconfig="contig" if samples.shape[2] > 1 else None,
             extrasamples=None if alpha is None else ["unassalpha"],
@@ -72,7 +73,7 @@ def write(
 def _append_description(fd: int, order: str, described: tiff.Directory) -> None:
     """Write the first directory anew at the end, with the description in it, and point the header there."""
     end = os.fstat(fd).st_size
-    data = _Window(fd, end)
+    data = Window(fd, end)
     tree = ifd.open_tree(data)
     entries, _ = ifd.read_directory(data, tree, tree.first)
     own = {tag: tiff.Value(entry.type, entry.length, ifd.raw(data, entry)) for tag, entry in entries.items()}
@@ -83,16 +84,17 @@ def _append_description(fd: int, order: str, described: tiff.Directory) -> None:
     os.pwrite(fd, struct.pack(order + ("Q" if tree.big else "I"), at), 8 if tree.big else 4)
 
 
-class _Window:
-    """A file as bytes, read where it is asked for."""
+class Window:
+    """A part of a file as bytes, read where it is asked for."""
 
-    def __init__(self, fd: int, size_bytes: int) -> None:
+    def __init__(self, fd: int, size_bytes: int, start: int = 0) -> None:
         self._fd = fd
         self._size_bytes = size_bytes
+        self._start = start
 
     def __len__(self) -> int:
         return self._size_bytes
 
     def __getitem__(self, key: slice) -> bytes:
         start, stop, _ = key.indices(self._size_bytes)
-        return os.pread(self._fd, max(0, stop - start), start)
+        return os.pread(self._fd, max(0, stop - start), self._start + start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from twofold.raster import Samples, full_range
 BLOCK_PX = 16  # lossy formats are compared by the statistics of such blocks, which chroma subsampling leaves alone
 MAX_BLOCK_ROWS = 32  # compared evenly over a lossy picture's height
 BAND_ROWS = 256
+TYPES = {"uchar": np.uint8, "ushort": np.uint16}
 
 
 def operate(request: dict[str, Any]) -> dict[str, Any]:
@@ -129,17 +131,27 @@ def _read(data: FileBytes, header: PictureHeader, samples: Samples) -> None:
 
 
 def _read_tiff(data: FileBytes, samples: Samples) -> None:
+    done = 0
+    for band in tiff_rows(data, 0):
+        if band.shape[1:] != samples.shape[1:] or band.dtype != samples.dtype or done + len(band) > len(samples):
+            raise ValueError(f"rows of {band.shape[1]} pixels of {band.shape[2]} samples")
+        samples[done : done + len(band)] = band
+        done += len(band)
+    if done != len(samples):
+        raise ValueError(f"{done} rows")
+
+
+def tiff_rows(data: FileBytes, page: int) -> Iterator[Samples]:
+    """(rows, W, N) samples of one page, in order, by libvips. Raises ValueError."""
     import pyvips
 
     try:
-        image = pyvips.Image.tiffload_buffer(data, fail_on="error", access="sequential")
-        if (image.height, image.width, image.bands) != samples.shape:
-            raise ValueError(f"{image.width} x {image.height} pixels of {image.bands} samples")
+        image = pyvips.Image.tiffload_buffer(data, page=page, fail_on="error", access="sequential")
         region = pyvips.Region.new(image)
         for y in range(0, image.height, BAND_ROWS):
             rows = min(BAND_ROWS, image.height - y)
-            band = np.frombuffer(region.fetch(0, y, image.width, rows), samples.dtype)
-            samples[y : y + rows] = band.reshape(rows, *samples.shape[1:])
+            samples = np.frombuffer(region.fetch(0, y, image.width, rows), TYPES[image.format])
+            yield samples.reshape(rows, image.width, image.bands)
     except pyvips.Error as error:
         raise ValueError(str(error)) from None
 

@@ -12,6 +12,8 @@ from twofold.imaging.metadata import MAX_EXIF_BYTES, MAX_ICC_BYTES, MAX_XMP_BYTE
 
 MAX_CHUNKS = 100_000
 _ANIMATION, _XMP, _EXIF, _ALPHA, _ICC = 0x02, 0x04, 0x08, 0x10, 0x20
+_NO_BLENDING = 0x02
+_PICTURE = (b"VP8 ", b"VP8L", b"ALPH")
 _CAPS = {b"VP8X": 10, b"ICCP": MAX_ICC_BYTES, b"EXIF": MAX_EXIF_BYTES, b"XMP ": MAX_XMP_BYTES}
 
 
@@ -23,7 +25,7 @@ def inspect(data: FileBytes) -> Inspection:
     blocks: dict[bytes, bytes] = {}
     width = height = frames = 0
     alpha = lossless = False
-    for kind, start, size in _chunks(data, length):
+    for kind, start, size in chunks(data, length):
         if kind in _CAPS and size <= _CAPS[kind]:
             blocks.setdefault(kind, data[start : start + size])
         elif kind == b"ANMF":
@@ -60,7 +62,7 @@ def inspect(data: FileBytes) -> Inspection:
     return Inspection(header, metadata)
 
 
-def _chunks(data: FileBytes, end: int) -> Iterator[tuple[bytes, int, int]]:
+def chunks(data: FileBytes, end: int) -> Iterator[tuple[bytes, int, int]]:
     at = 12
     for _ in range(MAX_CHUNKS):
         if at >= end:
@@ -88,27 +90,55 @@ def _vp8l(frame: bytes) -> tuple[int, int, bool]:
     return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), not bits >> 28 & 1
 
 
+def chunk(kind: bytes, block: bytes) -> bytes:
+    return kind + struct.pack("<I", len(block)) + block + b"\0" * (len(block) & 1)
+
+
+def _canvas(flags: int, width: int, height: int) -> bytes:
+    return bytes((flags, 0, 0, 0)) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+
+
+def animation_head(
+    blocks: dict[bytes, bytes], size: tuple[int, int], plays: int, *, alpha: bool, length: int = 8
+) -> bytes:
+    """The opening of an animation of `length` bytes up to its first frame; `blocks` are the metadata around it."""
+    flags = _ANIMATION | (_ALPHA if alpha else 0)
+    for flag, kind in ((_ICC, b"ICCP"), (_EXIF, b"EXIF"), (_XMP, b"XMP ")):
+        flags |= flag if kind in blocks else 0
+    profile = chunk(b"ICCP", blocks[b"ICCP"]) if b"ICCP" in blocks else b""
+    loop = chunk(b"ANIM", bytes(4) + struct.pack("<H", plays))
+    riff = b"RIFF" + struct.pack("<I", length - 8) + b"WEBP"
+    return riff + chunk(b"VP8X", _canvas(flags, *size)) + profile + loop
+
+
+def frame(still: bytes, duration_ms: int) -> bytes:
+    """One whole frame of an animation from a file of its own: it takes the place of what was shown before."""
+    found = inspect(still).header
+    picture = [(kind, still[at : at + size]) for kind, at, size in chunks(still, len(still))]
+    size_px = (found.width - 1).to_bytes(3, "little") + (found.height - 1).to_bytes(3, "little")
+    head = bytes(6) + size_px + min(duration_ms, 2**24 - 1).to_bytes(3, "little") + bytes((_NO_BLENDING,))
+    body = b"".join(chunk(kind, block) for kind, block in picture if kind in _PICTURE)
+    return chunk(b"ANMF", head + body)
+
+
 def assemble(bare: bytes, metadata: Metadata) -> bytes:
     """The encoder's picture with the metadata around it; `bare` is a whole file without any."""
     found = inspect(bare).header
-    picture = [(kind, bare[at : at + size]) for kind, at, size in _chunks(bare, len(bare)) if kind != b"VP8X"]
-    if any(kind not in (b"VP8 ", b"VP8L", b"ALPH") for kind, _ in picture):
+    picture = [(kind, bare[at : at + size]) for kind, at, size in chunks(bare, len(bare)) if kind != b"VP8X"]
+    if any(kind not in _PICTURE for kind, _ in picture):
         raise unsupported("a WebP with unknown chunks from the encoder")
     flags = _ALPHA if found.alpha else 0
-    chunks: list[tuple[bytes, bytes]] = []
+    parts: list[tuple[bytes, bytes]] = []
     if metadata.icc is not None:
         flags |= _ICC
-        chunks.append((b"ICCP", metadata.icc))
-    chunks += picture
+        parts.append((b"ICCP", metadata.icc))
+    parts += picture
     for flag, kind, block in ((_EXIF, b"EXIF", metadata.exif), (_XMP, b"XMP ", metadata.xmp)):
         if block is not None:
             flags |= flag
-            chunks.append((kind, block))
+            parts.append((kind, block))
     if not flags & ~_ALPHA:
         return bare
-    canvas = (found.width - 1).to_bytes(3, "little") + (found.height - 1).to_bytes(3, "little")
-    chunks.insert(0, (b"VP8X", bytes((flags, 0, 0, 0)) + canvas))
-    body = b"WEBP" + b"".join(
-        kind + struct.pack("<I", len(block)) + block + b"\0" * (len(block) & 1) for kind, block in chunks
-    )
+    parts.insert(0, (b"VP8X", _canvas(flags, found.width, found.height)))
+    body = b"WEBP" + b"".join(chunk(kind, block) for kind, block in parts)
     return b"RIFF" + struct.pack("<I", len(body)) + body

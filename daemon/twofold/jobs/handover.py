@@ -43,7 +43,7 @@ class Handover:
 
     def sooner(self, job: Job, generation: int) -> bool:
         """Pass on a job that was not begun, where another device is done with it sooner (see core.dispatch)."""
-        if job.alone or job.worker is not None or not job.pictures or job.pictures[0].passes_done:
+        if job.alone or job.worker is not None or not job.pictures or _begun(job):
             return False
         speeds = self._board.speeds()
         own_s = _seconds(job, self._mine, speeds)
@@ -98,6 +98,10 @@ class Handover:
             self._queue.put(connection, row, generation=generation + 1, turn=row["turn"], queue=lane, worker=worker)
         self._told(job, move)
         return True
+
+
+def _begun(job: Job) -> bool:
+    return any(picture.passes_done or picture.kept for picture in job.pictures)
 
 
 def _seconds(job: Job, name: str, speeds: dict[tuple[str, str], float]) -> float | None:

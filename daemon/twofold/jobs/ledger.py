@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from twofold.core.codes import Code
 from twofold.core.errors import Reason
-from twofold.core.job import FileVersion, Intent, Job, Output, Picture
+from twofold.core.job import FileVersion, Intent, Job, Kept, Output, Picture
 from twofold.core.lookahead import Candidate
 from twofold.core.reconcile import Known
 from twofold.core.states import State
@@ -21,7 +21,6 @@ from twofold.jobs.row import (
     inode_of,
     intent_text,
     job_of,
-    pictures_of,
     pictures_text,
     reason_text,
     version_columns,
@@ -31,8 +30,10 @@ from twofold.jobs.transition import (
     ACTIVE,
     OPEN,
     UNFINISHED,
+    change_picture,
     end,
     fetch,
+    finished,
     has_code,
     in_states,
     is_active,
@@ -288,21 +289,19 @@ class Ledger:
         ([width, height] in pixels), `batch` and `device`; `plan_of` is the pass (0-based) that it is of,
         where that one is complete by now. `boot_id` names the boot whose scratch files hold the bytes.
         """
-        with writing(self.engine) as connection:
-            query = sa.select(file.c.pictures).where(file.c.id == job_id, in_states(ACTIVE))
-            text = connection.execute(query).scalar()
-            if text is None:
-                return False
-            pictures = list(pictures_of(text))
-            before = pictures[index]
+
+        def further(before: Picture) -> Picture:
             of = passes_done if plan_of is None else plan_of
             plans = before.plans if plan is None else (*before.plans[:of], plan)
-            pictures[index] = replace(before, passes_done=passes_done, fraction=fraction, plans=plans)
-            values: dict[str, Any] = {"pictures": pictures_text(pictures), "boot_id": boot_id}
-            if passes_done > before.passes_done:
-                values["deaths"] = 0
-            connection.execute(sa.update(file).where(file.c.id == job_id).values(values))
-            return True
+            return replace(before, passes_done=passes_done, fraction=fraction, plans=plans)
+
+        with writing(self.engine) as connection:
+            return change_picture(connection, job_id, index, further, boot_id=boot_id)
+
+    def keep_page(self, job_id: str, index: int, kept: Kept) -> bool:
+        """Page `index` is finished, and stands in scratch; that clears the blame for dead workers."""
+        with writing(self.engine) as connection:
+            return change_picture(connection, job_id, index, lambda before: finished(before, kept))
 
     def band_completed(self, job_id: str) -> None:
         """A band of a long pass is kept: the job makes headway, so the workers that died are not its fault."""

@@ -315,7 +315,16 @@ def _picture(data: dict[str, Any]) -> dict[str, Any]:
         "pass": data["passes_done"],
         "fraction": data["fraction"],
         "why": data.get("why", ""),
+        **_page(data),
     }
+
+
+def _page(data: dict[str, Any]) -> dict[str, Any]:
+    """What only the pages of a file have; `copied` tells that one stayed as it was, and is null before its turn."""
+    if data.get("page") is None:
+        return {}
+    kept = data.get("kept")
+    return {"page": data["page"], "name": data["name"], "copied": None if kept is None else kept["copied"]}
 
 
 def _passes(steps: Sequence[dict[str, Any]], plans: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from twofold.core.errors import Reason
-from twofold.core.job import FileVersion, Intent, Job, Output, Picture
+from twofold.core.job import FileVersion, Intent, Job, Kept, Output, Picture
 from twofold.core.passes import Chain
 from twofold.core.picture import PictureHeader
 from twofold.core.recipe import recipe_from_json
@@ -126,10 +126,19 @@ def pictures_text(pictures: Iterable[Picture]) -> str:
                 "fraction": picture.fraction,
                 "plans": list(picture.plans),
                 "why": picture.why,
+                **_page(picture),
             }
             for picture in pictures
         ]
     )
+
+
+def _page(picture: Picture) -> dict[str, Any]:
+    """What only pages have: of a thousand of them, every word counts."""
+    if picture.page is None:
+        return {}
+    kept = None if picture.kept is None else picture.kept.to_json()
+    return {"page": picture.page, "name": picture.name, "kept": kept}
 
 
 def pictures_of(text: str) -> tuple[Picture, ...]:
@@ -141,6 +150,9 @@ def pictures_of(text: str) -> tuple[Picture, ...]:
             fraction=data["fraction"],
             plans=tuple(data["plans"]),
             why=data.get("why", ""),  # rows of the first versions lack it
+            page=data.get("page"),
+            name=data.get("name", ""),
+            kept=None if data.get("kept") is None else Kept(**data["kept"]),
         )
         for data in json.loads(text)
     )

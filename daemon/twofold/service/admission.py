@@ -16,17 +16,13 @@ from itertools import islice
 import structlog
 
 from twofold.core.backlog import kept_free
-from twofold.core.card import NetworkCard
 from twofold.core.codes import Code
-from twofold.core.content import Choice, choose_networks
 from twofold.core.errors import Reason, TwofoldError
 from twofold.core.estimate import estimate
-from twofold.core.formats import Format, becoming, check_output
-from twofold.core.job import Job, Picture
+from twofold.core.formats import Format, becoming
+from twofold.core.job import Job
 from twofold.core.lookahead import SPOOL_BYTES, SPOOL_FILES, Candidate, in_order, in_turn, to_spool, turn_of
 from twofold.core.naming import reservation_key, suffixed_names
-from twofold.core.passes import plan_chain
-from twofold.core.picture import PictureHeader
 from twofold.core.recipe import Recipe
 from twofold.core.retry import WAITING, decide
 from twofold.core.settings import InboxSettings, Limits
@@ -37,8 +33,8 @@ from twofold.jobs.ledger import Ledger
 from twofold.jobs.pauses import ALL, Pauses
 from twofold.jobs.queue import JobQueue
 from twofold.models.catalogue import Catalogue
+from twofold.service.draft import draft
 from twofold.service.paths import StatePaths
-from twofold.service.probing import probe_file
 
 log = structlog.get_logger()
 
@@ -171,16 +167,13 @@ class Admission:
             sha256=spooled.sha256,
             seconds=round(time.monotonic() - started_s, 3),
         )
-        header = probe_file(copy, self._limits, job.recipe, own_results=inbox.own_results)
-        recipe, why = resolve_recipe(job.recipe, header, self._catalogue)
-        chain = plan_chain(header.size, recipe, self._card)
-        target = check_output(chain, header, recipe.save_as, self._limits).format
-        _check_room(inbox, estimate(header, chain, (), target).output_bytes)
-        job = replace(job, sha256=spooled.sha256, pictures=(Picture(header, chain, why=why),))
-        self._enqueue(inbox, job, recipe, target, turn)
-
-    def _card(self, name: str) -> NetworkCard:
-        return self._catalogue.resolve(name)
+        made = draft(copy, job.path, job.recipe, self._limits, self._catalogue, own_results=inbox.own_results)
+        each = zip(made.pictures, made.savings, strict=True)
+        _check_room(inbox, sum(estimate(one.header, one.chain, (), how.format).output_bytes for one, how in each))
+        if made.left_out:
+            log.warning("page.copied", job=job.id, inbox=job.inbox, path=job.path, pages=made.left_out)
+        job = replace(job, sha256=spooled.sha256, pictures=made.pictures)
+        self._enqueue(inbox, job, made.recipe, made.target, turn)
 
     def _enqueue(self, inbox: InboxSettings, job: Job, recipe: Recipe, target: Format, turn: int) -> None:
         for name in self._names(inbox, job, target):
@@ -267,24 +260,6 @@ def _check_room(inbox: InboxSettings, needed_bytes: int) -> None:
             f"the result may take {needed_bytes} bytes, and {where} has {free_bytes} free, of which {keep_bytes} stay"
         )
         raise TwofoldError(Code.DISK_FULL, text)
-
-
-def resolve_recipe(recipe: Recipe, header: PictureHeader, catalogue: Catalogue) -> tuple[Recipe, str]:
-    """The recipe with every network by its full name, and why `auto` took the first (empty where it was named).
-
-    Raises TwofoldError(MISSING_MODEL | BAD_NETWORK | MODEL_CHANGED).
-    """
-
-    def full(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(catalogue.resolve(name).full_name for name in names)
-
-    chosen = choose_networks(recipe.models, header)
-    models = tuple(
-        catalogue.resolve_auto(name.content) if isinstance(name, Choice) else catalogue.resolve(name).full_name
-        for name in chosen
-    )
-    why = chosen[0].why if isinstance(chosen[0], Choice) else ""
-    return replace(recipe, models=models, before=full(recipe.before), after=full(recipe.after)), why
 
 
 def say_ended(job: Job, state: State, reason: Reason | None) -> None:

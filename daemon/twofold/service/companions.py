@@ -79,7 +79,7 @@ def _copied(case: Case, companion: Companion) -> bool:
 
 def _fill(fd: int, temp: Temp, case: Case, companion: Companion) -> None:
     picture = case.job.pictures[0]
-    if companion.packet and picture.chain.action != "copy":
+    if companion.packet and picture.chain.action != "copy" and not case.job.bound:
         wishes = Wishes(case.job.recipe.strip, case.job.recipe.dpi)
         change = Change(picture.header.size, picture.chain.final, picture.header.orientation, wishes)
         codec.correct_sidecar(fd, temp.fd, change)

@@ -9,39 +9,47 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
 
 from twofold.core.codes import Code
 from twofold.core.errors import DeviceFault, LowMemory, TwofoldError
-from twofold.core.formats import FORMATS, check_output
-from twofold.core.job import Intent, Job, Output
+from twofold.core.formats import FORMATS
+from twofold.core.job import Intent, Job, Kept, Output
 from twofold.core.naming import wrong_extension
+from twofold.core.pages import in_archive
 from twofold.core.settings import Limits
 from twofold.imaging.deliver import Outbox, Published, Temp
 from twofold.jobs.board import Board
 from twofold.jobs.ledger import Ledger
 from twofold.service.admission import remove_quietly
+from twofold.service.book import Book, Whole
 from twofold.service.leaving import Leaving
-from twofold.service.making import Making, Progress, Tools, Work, wishes_for
+from twofold.service.making import Progress, Tools
 from twofold.service.order import Outbox as OutboxOrder
 from twofold.service.paths import StatePaths
 
 log = structlog.get_logger()
 
 REPORT_EVERY_S = 1.0
-"""Progress is written to the ledger no more often than this; finished passes always."""
+"""Progress is written to the ledger no more often than this; finished passes and pages always."""
 
 
 @dataclass(slots=True)
 class InHand:
-    """One job of this process: its picture, and when its progress was last written."""
+    """One job of this process: its pictures, and when its progress was last written."""
 
     job: Job
-    making: Making
+    book: Book
     told_s: float = 0.0
     passes_done: int = 0
+
+    @property
+    def copies(self) -> bool:
+        """True where nothing is to be made: the source itself is the result."""
+        return all(picture.chain.action == "copy" for picture in self.job.pictures)
 
 
 @dataclass(slots=True)
@@ -62,18 +70,22 @@ class Handler:
         """Decode, and run the leading short passes; a job whose bytes were enlarged before costs no device work."""
         with self._holding(job_id) as held:
             chain = held.job.pictures[0].chain
-            if held.job.intent is not None or chain.action != "enlarge" or self._twin(held.job) is not None:
+            if held.job.intent is not None or held.copies or self._twin(held.job) is not None:
                 return {"passes": len(chain.passes), "done": 0, "long": []}
             self._name(held.job)  # one that is taken is found out before any device work
-            forecast = held.making.forecast()
+            if held.job.bound:  # what it resumes from are its pages, so that no step is needed for a pass
+                held.book.make()
+                return {"passes": len(chain.passes), "done": len(chain.passes), "long": []}
+            making = held.book.page(0)
+            forecast = making.forecast()
             first_long = next((index for index, plan in enumerate(forecast) if plan.long), len(forecast))
-            held.making.ensure(first_long)
+            making.ensure(first_long)
             return {"passes": len(forecast), "done": first_long, "long": list(range(first_long, len(forecast)))}
 
     def run_pass(self, job_id: str, index: int) -> dict[str, Any]:
         """Run one long pass; what a dead worker left of it is kept."""
         with self._holding(job_id) as held:
-            held.making.ensure(index + 1)
+            held.book.page(0).ensure(index + 1)
             return {"done": index + 1}
 
     def deliver(self, job_id: str) -> dict[str, Any]:
@@ -123,10 +135,10 @@ class Handler:
         """Write the result's bytes: made, or copied where the very same were made or given before."""
         if twin is not None and twin.output is not None:
             source = os.path.join(os.fsencode(self._outbox(twin).path), twin.output.path)
-        elif held.job.pictures[0].chain.action == "copy":
+        elif held.copies:
             source = os.fsencode(self.paths.spooled(held.job.id))
         else:
-            held.making.write(temp.fd)
+            held.book.write(temp.fd)
             return
         with open(source, "rb") as original, os.fdopen(os.dup(temp.fd), "wb") as copy:
             shutil.copyfileobj(original, copy)
@@ -145,16 +157,16 @@ class Handler:
         return twin if outbox.stands(twin.output) else None
 
     def _conclude(self, held: InHand, published: Published, deliver_s: float) -> None:
-        job, making = held.job, held.making
-        seconds = {name: round(value, 3) for name, value in making.seconds.items()}
-        seconds["deliver"] = round(deliver_s - making.seconds.get("encode", 0) - making.seconds.get("verify", 0), 3)
+        job, book = held.job, held.book
+        seconds = {name: round(value, 3) for name, value in book.seconds.items()}
+        within_s = 0.0 if job.bound else book.seconds.get("encode", 0) + book.seconds.get("verify", 0)
+        seconds["deliver"] = round(deliver_s - within_s, 3)
         now = time.time()
         if not self.ledger.record_delivered(job.id, published.output, seconds, now, best_effort=published.best_effort):
             raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)
-        picture = job.pictures[0]
-        for index, px_per_s in making.px_per_s.items():
-            self.board.record_speed(picture.chain.passes[index].model, making.plans[index].device, px_per_s, now)
-        last = making.plans[max(making.plans)] if making.plans else None
+        picture, last = job.pictures[0], book.plan
+        for (model, device), px_per_s in book.speeds.items():
+            self.board.record_speed(model, device, px_per_s, now)
         log.info(
             "job.delivered",
             job=job.id,
@@ -163,6 +175,7 @@ class Handler:
             output=published.output.path,
             size=list(picture.header.size),
             out_size=list(picture.chain.final),
+            pages=len(job.pictures),
             passes=[step.model for step in picture.chain.passes],
             tile=None if last is None else list(last.tiles.tile),
             batch=None if last is None else last.batch,
@@ -170,7 +183,7 @@ class Handler:
             seconds=seconds | {"total": round(now - (job.started or now), 3)},
             source_sha256=job.sha256,
             output_sha256=published.output.sha256,
-            warnings=[*filter(None, [wrong_extension(job.path, FORMATS[picture.header.format])]), *making.warnings],
+            warnings=[*filter(None, [_wrong_extension(job)]), *book.warnings],
             best_effort=published.best_effort,
         )
 
@@ -197,20 +210,21 @@ class Handler:
             held.job = self.ledger.get(job_id)
             return held
         job = self.ledger.get(job_id)
-        work = self._work(job)
-        held = InHand(job, Making(self.tools, work, lambda progress: self._report(job_id, progress)))
+        held = InHand(job, self._book(job))
         with self._lock:
             self._in_hand[job_id] = held
         return held
 
-    def _work(self, job: Job) -> Work:
+    def _book(self, job: Job) -> Book:
         copy = self.paths.spooled(job.id)
-        picture = job.pictures[0]
         self._check_copy(job, copy)
-        saving = check_output(picture.chain, picture.header, job.recipe.save_as, self.limits)
         folder = os.path.join(self.paths.scratch, job.id)
-        wishes = wishes_for(job.recipe, picture.chain, job.sha256 or "")
-        return Work(job.id, copy, picture.header, picture.chain, saving, folder, wishes)
+        whole = Whole(job.id, copy, folder, job.recipe, job.pictures, self.limits, job.sha256 or "")
+        return Book(self.tools, whole, partial(self._report, job.id), partial(self._keep, job.id))
+
+    def _keep(self, job_id: str, place: int, kept: Kept) -> None:
+        if not self.ledger.keep_page(job_id, place, kept):
+            raise TwofoldError(Code.CANCELLED, Code.CANCELLED.meaning)
 
     def _check_copy(self, job: Job, copy: str) -> None:
         """The spooled copy is never fsynced: after a power cut it may be gone or hold zeros."""
@@ -222,18 +236,20 @@ class Handler:
             self.ledger.read_again(job.id)
             raise TwofoldError(Code.CANCELLED, "the private copy is gone; the original is read again")
 
-    def _report(self, job_id: str, progress: Progress) -> None:
+    def _report(self, job_id: str, place: int, progress: Progress) -> None:
         with self._lock:
             held = self._in_hand[job_id]
         now_s = time.monotonic()
-        if progress.passes_done == held.passes_done and now_s - held.told_s < REPORT_EVERY_S:
+        # Of a file of many pages, each of them is recorded when it is finished.
+        same = held.job.bound or progress.passes_done == held.passes_done
+        if same and now_s - held.told_s < REPORT_EVERY_S:
             return
         if progress.band_kept and held.job.deaths:
             self.ledger.band_completed(job_id)
         held.told_s, held.passes_done = now_s, progress.passes_done
         going_on = self.ledger.record_progress(
             job_id,
-            0,
+            place,
             passes_done=progress.passes_done,
             fraction=round(progress.fraction, 4),
             boot_id=self.tools.boot_id,
@@ -253,13 +269,19 @@ class Handler:
         if held is None:
             return
         if delivered:
-            held.making.remove()
+            held.book.remove()
             remove_quietly(self.paths.spooled(job_id))
         else:
-            held.making.close()
+            held.book.close()
 
     def _outbox(self, job: Job) -> OutboxOrder:
         try:
             return self.outboxes[job.inbox]
         except KeyError:
             raise TwofoldError(Code.OUTBOX_MISSING, f"the configuration has no inbox {job.inbox!r} any more") from None
+
+
+def _wrong_extension(job: Job) -> str:
+    """What is to be noted of a picture's name; an archive's says nothing of the pages."""
+    picture = job.pictures[0]
+    return "" if in_archive(picture) else wrong_extension(job.path, FORMATS[picture.header.format])

@@ -13,7 +13,7 @@ import structlog
 from twofold.core.cadence import next_scan_s
 from twofold.core.codes import Code
 from twofold.core.errors import Reason
-from twofold.core.ignore import IgnoreRules, compile_rules
+from twofold.core.ignore import IgnoreRules, rules_of
 from twofold.core.job import FileVersion, Job, job_id
 from twofold.core.lookahead import Candidate, in_order
 from twofold.core.recipe import Recipe
@@ -71,7 +71,7 @@ class Inlet:
         self._board = board
         self._first_look = first_look
         self._drain = drain
-        self._rules: IgnoreRules = compile_rules(inbox.ignore)
+        self._rules: IgnoreRules = rules_of(inbox.ignore, recipe)
         self._wake = threading.Event()
         root = os.path.realpath(inbox.path)
         self.habits = habits(mount_of(root, read_mounts()), synced=sync_marker(root) is not None)

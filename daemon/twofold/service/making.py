@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +48,10 @@ LOGGED_FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One picture to make; `source` is a copy (or an original that is only read), `folder` its scratch folder."""
+    """One picture to make; `source` is a copy (or an original that is only read), `folder` its scratch folder.
+
+    `page` is which page of the source it is; None: the source is the picture.
+    """
 
     job_id: str
     source: str
@@ -57,6 +60,7 @@ class Work:
     saving: Saving
     folder: str
     wishes: Wishes = field(default_factory=Wishes)
+    page: int | None = None
 
 
 def wishes_for(recipe: Recipe, chain: Chain, source_sha256: str) -> Wishes:
@@ -210,6 +214,7 @@ class Making:
                     source,
                     self.work.header,
                     self.tools.limits,
+                    page=self.work.page,
                     convert=wishes.convert,
                     background=wishes.background,
                     raster_fd=files[0],
@@ -348,7 +353,7 @@ class Making:
     def _report(self, index: int, plan: PassPlan, bands: int, *, kept: bool = False) -> None:
         weights = [step.source.pixels for step in self.work.chain.passes]
         done = sum(weights[:index]) + weights[index] * plan.tiles.done_px(bands) / plan.tiles.whole.height
-        finished = index + (bands == plan.tiles.rows)
+        finished = index + (plan.tiles.done_px(bands) >= plan.tiles.whole.height)
         self.report(Progress(finished, done / sum(weights), plan, index, kept))
 
     def _say_planned(self, index: int, step: Pass, plan: PassPlan, first: int) -> None:
@@ -362,16 +367,21 @@ class Making:
             **_numbers(plan),
         )
 
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        started_s = time.monotonic()
-        try:
-            yield
-        finally:
-            self._add(stage, time.monotonic() - started_s)
+    def _timed(self, stage: str) -> AbstractContextManager[None]:
+        return timed(self.seconds, stage)
 
     def _add(self, stage: str, seconds: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add what is done within to a stage's seconds."""
+    started_s = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds[stage] = seconds.get(stage, 0.0) + time.monotonic() - started_s
 
 
 def _numbers(plan: PassPlan) -> dict[str, Any]:

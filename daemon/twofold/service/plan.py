@@ -12,12 +12,12 @@ from typing import Any
 from twofold.core.errors import TwofoldError
 from twofold.core.estimate import CHILD_BYTES, Estimate, estimate, place
 from twofold.core.forecast import Forecast, Measured, extrapolate, sample
-from twofold.core.formats import Format, check_output
-from twofold.core.ignore import IgnoreRules, compile_rules
+from twofold.core.formats import Format
+from twofold.core.ignore import IgnoreRules, rules_of
+from twofold.core.job import Picture
 from twofold.core.memory import MemoryReading
 from twofold.core.pass_plan import PassPlan
-from twofold.core.passes import Chain, Pass, plan_chain
-from twofold.core.picture import PictureHeader
+from twofold.core.passes import Pass
 from twofold.core.protocols import MemoryProbe
 from twofold.core.ram import Claims, check_ram, ram_budget_bytes
 from twofold.core.recipe import Recipe
@@ -29,11 +29,10 @@ from twofold.device.no_allocator import NoAllocator
 from twofold.intake.scan import scan
 from twofold.jobs.read import speeds
 from twofold.models.catalogue import Catalogue
-from twofold.service.admission import resolve_recipe
 from twofold.service.costs import open_costs
+from twofold.service.draft import Draft, draft
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import StatePaths
-from twofold.service.probing import probe_file
 from twofold.service.ram import Leftover
 from twofold.service.torch_devices import find_devices
 from twofold.telemetry.names import json_fields
@@ -63,6 +62,24 @@ class _Supposed:
         return replace(now, free_bytes=self.free_bytes, total_bytes=max(now.total_bytes, self.free_bytes))
 
 
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """One page with its passes, as `plan --json` tells them, and what it costs."""
+
+    picture: Picture
+    passes: list[dict[str, Any]]
+    costs: Estimate
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.picture.name,
+            "size": list(self.picture.header.size),
+            "out_size": list(self.picture.chain.final),
+            "passes": self.passes,
+            "seconds": round(self.costs.seconds, 3),
+        }
+
+
 def plan_paths(
     paths: Sequence[bytes],
     recipe: Recipe,
@@ -82,7 +99,7 @@ def plan_paths(
     catalogue = open_catalogue(state, os.path.dirname(settings.source or ""))
     root = None if inbox is None else inbox.path
     planner = open_planner(settings, recipe, catalogue, free_bytes=free_bytes, inbox=root)
-    found = list(_files(paths, compile_rules(() if inbox is None else inbox.ignore)))
+    found = list(_files(paths, rules_of(() if inbox is None else inbox.ignore, recipe)))
     if len(found) > MAX_PLANNED:
         named = sizes(found)
         files = planner.all([path for path, _ in sample(named, SAMPLED_FILES)])
@@ -128,7 +145,8 @@ def sizes(paths: Iterable[bytes]) -> list[Named]:
 
 def measured_of(file: dict[str, Any]) -> Measured:
     """The figures of one planned file."""
-    pixels = 0 if file["refused"] or not file["out_size"] else file["out_size"][0] * file["out_size"][1]
+    sizes = [page["out_size"] for page in file["pages"]] or [file["out_size"]]
+    pixels = 0 if file["refused"] else sum(size[0] * size[1] for size in sizes if size)
     return Measured(file["bytes"], pixels, file["seconds"], file["out_bytes"])
 
 
@@ -192,6 +210,7 @@ class Planner:
             "size": None,
             "out_size": None,
             "passes": [],
+            "pages": [],
             "why": "",
             "rasters": "memory",
             "ram_bytes": 0,
@@ -203,25 +222,43 @@ class Planner:
         facts = json_fields("path", self._name(path)) | nothing | {"refused": None}
         try:
             facts["bytes"] = sum(size for _, size in sizes([path]))
-            header = probe_file(path, self.settings.limits, self.recipe, own_results=self._own_results())
-            facts["size"] = list(header.size)
-            recipe, facts["why"] = resolve_recipe(self.recipe, header, self.catalogue)
-            chain = plan_chain(header.size, recipe, self.catalogue.resolve)
-            facts["out_size"] = list(chain.final)
-            saving = check_output(chain, header, recipe.save_as, self.settings.limits)
-            plans = [self._plan(step) for step in chain.passes]
-            costs = self._costs(header, chain, plans, saving.format)
+            limits, own_results = self.settings.limits, self._own_results()
+            made = draft(path, path, self.recipe, limits, self.catalogue, own_results=own_results)
+            first = made.pictures[0]
+            facts |= {"why": made.why, "size": list(first.header.size), "out_size": list(first.chain.final)}
+            known: dict[Pass, PassPlan] = {}
+            pages = [
+                self._page(picture, saving.format, known)
+                for picture, saving in zip(made.pictures, made.savings, strict=True)
+            ]
         except TwofoldError as error:
             return facts | {"refused": error.reason.to_json()}
-        passes = [self._pass(step, plan) for step, plan in zip(chain.passes, plans, strict=True)]
-        return facts | {
-            "passes": passes,
-            "rate": _rate(item["rate"] for item in passes),
-            "rasters": costs.rasters,
-            "ram_bytes": costs.ram_bytes,
-            "out_bytes": costs.output_bytes,
-            "disk_bytes": costs.disk_bytes,
-            "seconds": round(costs.seconds, 3),
+        return facts | self._together(made, pages)
+
+    def _page(self, picture: Picture, target: Format, known: dict[Pass, PassPlan]) -> _Planned:
+        """One page; `known` are the plans of passes that other pages have too."""
+        for step in picture.chain.passes:
+            if step not in known:
+                known[step] = self._plan(step)
+        plans = [known[step] for step in picture.chain.passes]
+        passes = [self._pass(step, plan) for step, plan in zip(picture.chain.passes, plans, strict=True)]
+        return _Planned(picture, passes, self._costs(picture, plans, target))
+
+    @staticmethod
+    def _together(made: Draft, pages: Sequence[_Planned]) -> dict[str, Any]:
+        """The figures of a whole file: pages are made one by one, and those of several wait on scratch for the last."""
+        out_bytes = sum(page.costs.output_bytes for page in pages)
+        scratch_bytes = max(page.costs.scratch_bytes for page in pages) + (out_bytes if made.bound else 0)
+        each = [page.to_json() for page in pages] if made.bound else []
+        return {
+            "passes": pages[0].passes,
+            "pages": each,
+            "rate": _rate(item["rate"] for page in pages for item in page.passes),
+            "rasters": "scratch" if any(page.costs.rasters == "scratch" for page in pages) else "memory",
+            "ram_bytes": max(page.costs.ram_bytes for page in pages),
+            "out_bytes": out_bytes,
+            "disk_bytes": out_bytes + scratch_bytes,
+            "seconds": round(sum(page.costs.seconds for page in pages), 3),
         }
 
     def _plan(self, step: Pass) -> PassPlan:
@@ -230,8 +267,9 @@ class Planner:
         rate = self.measured.get(step.model)
         return plan if rate is None else plan.at_rate(rate)
 
-    def _costs(self, header: PictureHeader, chain: Chain, plans: Sequence[PassPlan], target: Format) -> Estimate:
+    def _costs(self, picture: Picture, plans: Sequence[PassPlan], target: Format) -> Estimate:
         """What the picture will take as memory stands now. Raises TwofoldError(NEEDS_MEMORY)."""
+        header, chain = picture.header, picture.chain
         check_ram(estimate(header, chain, plans, target, "scratch"), self.memory, self.settings.ram)
         return place(header, chain, plans, target, ram_budget_bytes(self.memory, self.settings.ram))
 

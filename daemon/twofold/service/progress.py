@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twofold.core.codes import Code
 from twofold.core.errors import Reason
-from twofold.core.headway import Headway, headway, work_px
+from twofold.core.headway import Headway, headway_of, work_px
 from twofold.core.job import Job
-from twofold.core.pass_plan import PassPlan
 from twofold.core.settings import InboxSettings
 from twofold.core.states import InboxState, State
 from twofold.core.status_line import status_line
@@ -103,7 +102,7 @@ class Reporter:
         failed = [job for job in ended if job.state is State.FAILED]
         self._delivered += len(done)
         self._failed += len(failed)
-        active = [(job, headway_of(job)) for job in self._ledger.jobs({State.RUNNING})]
+        active = [(job, headway_of(job.pictures)) for job in self._ledger.jobs({State.RUNNING})]
         self._speed.look(
             time.monotonic(),
             {job.id: way.px for job, way in active},
@@ -116,8 +115,7 @@ class Reporter:
             pictures_total=self._delivered + self._failed + open_files,
             pictures_done=self._delivered + self._failed,
             active=tuple(
-                ActiveJob(job.id, job.inbox, job.path, _fraction(job), way, self._speed.of(job.id))
-                for job, way in active
+                ActiveJob(job.id, job.inbox, job.path, way.fraction, way, self._speed.of(job.id)) for job, way in active
             ),
             px_per_s=self._speed.total(),
             eta_s=status["queue"]["eta_s"] if open_files else None,
@@ -140,7 +138,7 @@ class Reporter:
     ) -> str:
         """One line for `systemctl status`; the arguments are those of `core.status_line`."""
         active = self._ledger.jobs({State.RUNNING})
-        running = [(f"{job.inbox}/{display(job.path)}", _fraction(job)) for job in active]
+        running = [(f"{job.inbox}/{display(job.path)}", headway_of(job.pictures).fraction) for job in active]
         return status_line(self._counts(), running, offline, absent_s, notes, held)
 
     def _status(self) -> dict[str, Any]:
@@ -170,21 +168,6 @@ class Reporter:
         inbox = self._inboxes.get(job.inbox)
         name = b"" if job.output is None else job.output.path
         return name if inbox is None else os.path.join(inbox.outbox, name)
-
-
-def headway_of(job: Job) -> Headway:
-    """How far a job's picture is, as its row has it."""
-    if not job.pictures:
-        return Headway()
-    picture = job.pictures[0]
-    plan = picture.plans[picture.passes_done] if picture.passes_done < len(picture.plans) else None
-    return headway(
-        picture.chain, picture.passes_done, picture.fraction, None if plan is None else PassPlan.from_json(plan)
-    )
-
-
-def _fraction(job: Job) -> float:
-    return job.pictures[0].fraction if job.pictures else 0.0
 
 
 def _worked_px(job: Job) -> float:

@@ -14,25 +14,25 @@ from fractions import Fraction
 
 from twofold.core.codes import Code
 from twofold.core.errors import Interrupted, Reason, TwofoldError
-from twofold.core.formats import FORMATS, check_output
-from twofold.core.headway import Headway, headway, work_px
-from twofold.core.ignore import compile_rules
+from twofold.core.formats import FORMATS
+from twofold.core.headway import among, headway, headway_of, work_px
+from twofold.core.ignore import rules_of
 from twofold.core.job import Intent
 from twofold.core.naming import name_beside, output_name, wrong_extension
-from twofold.core.passes import Chain, plan_chain
+from twofold.core.passes import Chain
 from twofold.core.recipe import Recipe
-from twofold.core.settings import Limits, Settings
+from twofold.core.settings import Limits, OwnResults, Settings
 from twofold.device.inventory import choose_devices
 from twofold.imaging.deliver import Outbox
 from twofold.intake.scan import scan
 from twofold.models.catalogue import Catalogue
-from twofold.service.admission import resolve_recipe
+from twofold.service.book import Book, Whole
 from twofold.service.comparison import compare as compare_result
 from twofold.service.costs import open_costs
-from twofold.service.making import Making, Progress, Tools, Work, wishes_for
+from twofold.service.draft import draft
+from twofold.service.making import Progress, Tools
 from twofold.service.networks import open_catalogue
 from twofold.service.paths import UPSCALE_PREFIX, StatePaths
-from twofold.service.probing import probe_file
 from twofold.service.progress import ActiveJob, Snapshot
 from twofold.service.speed import Speedometer
 from twofold.service.tools import open_tools
@@ -109,7 +109,7 @@ def upscale(
     run = _Run(tools, catalogue, recipe, settings.limits, settings.scratch_dir, compare=compare)
     results: list[UpscaleResult] = []
     sources: list[Source] = []
-    for found in _sources(paths, out_dir, recursive=recursive):
+    for found in _sources(paths, out_dir, recipe, recursive=recursive):
         if isinstance(found, Source):
             sources.append(found)
         else:
@@ -165,49 +165,54 @@ class _Run:
 
     def _make(self, source: Source) -> UpscaleResult:
         self._tools.check()
-        header = probe_file(source.path, self._limits, self._recipe, own_results="skip" if source.found else "process")
-        recipe, _ = resolve_recipe(self._recipe, header, self._catalogue)
-        chain = plan_chain(header.size, recipe, self._catalogue.resolve)
-        saving = check_output(chain, header, recipe.save_as, self._limits)
-        target = saving.format
+        own_results: OwnResults = "skip" if source.found else "process"
+        made = draft(source.path, source.name, self._recipe, self._limits, self._catalogue, own_results=own_results)
+        chains = [picture.chain for picture in made.pictures]
         job_id = uuid.uuid4().hex[:12]
-        name = name_beside(source.name, _factor(chain), target) if source.beside else output_name(source.name, target)
+        name = output_name(source.name, made.target)
+        if source.beside:
+            name = name_beside(source.name, _factor(chains[0]), made.target)
         folder = os.path.join(self._scratch_dir, UPSCALE_PREFIX + job_id)
-        wishes = wishes_for(recipe, chain, _sha256(source.path))
-        work = Work(job_id, os.fsdecode(source.path), header, chain, saving, folder, wishes)
-        making = Making(self._tools, work, lambda progress: self._note(source, job_id, chain, progress))
-        self._active[source.path] = ActiveJob(
-            job_id, "", source.path, headway=Headway(passes=len(chain.passes), work_px=work_px(chain))
-        )
+        path, sha256 = os.fsdecode(source.path), _sha256(source.path)
+        whole = Whole(job_id, path, folder, made.recipe, made.pictures, self._limits, sha256)
+        book = Book(self._tools, whole, lambda place, progress: self._note(source, job_id, chains, place, progress))
+        self._active[source.path] = ActiveJob(job_id, "", source.path, headway=headway_of(made.pictures))
         outbox = Outbox(source.folder)
         try:
-            output = self._deliver(outbox, making, name, os.stat(source.path).st_mtime_ns)
-            self._worked[job_id] = work_px(chain)
+            output = self._deliver(outbox, book, name, os.stat(source.path).st_mtime_ns)
+            self._worked[job_id] = sum(work_px(chain) for chain in chains)
+            return self._told(source, outbox, book, output)
         finally:
-            making.remove()
-        notes = [wrong_extension(source.name, FORMATS[header.format]), *making.warnings]
-        comparison = None
-        if self._compare:
-            comparison, trouble = compare_result(outbox, work, output, self._tools.limits.threads)
+            book.remove()
+
+    def _told(self, source: Source, outbox: Outbox, book: Book, output: bytes) -> UpscaleResult:
+        """The result with what is to be said of it, and its comparison where one was asked for."""
+        notes, comparison = list(book.warnings), None
+        if not book.whole.bound:
+            notes.insert(0, wrong_extension(source.name, FORMATS[book.whole.pictures[0].header.format]))
+        if self._compare and book.whole.bound:
+            notes.append("it could not be compared: it has several pages")
+        elif self._compare:
+            comparison, trouble = compare_result(outbox, book.page(0).work, output, self._tools.limits.threads)
             notes.append(trouble)
         made = os.path.join(outbox.root, output)
         return UpscaleResult(source.path, made, comparison=comparison, notes=tuple(filter(None, notes)))
 
-    def _deliver(self, outbox: Outbox, making: Making, wanted: bytes, mtime_ns: int) -> bytes:
+    def _deliver(self, outbox: Outbox, book: Book, wanted: bytes, mtime_ns: int) -> bytes:
         """The name of the result in `outbox`."""
         name = outbox.choose_name(wanted, "fail")  # refused before any work, where a file has the name
-        making.ensure(len(making.work.chain.passes))
-        with outbox.staged(making.work.job_id, name) as temp:
-            making.write(temp.fd)
+        book.make()
+        with outbox.staged(book.whole.job_id, name) as temp:
+            book.write(temp.fd)
             sealed = outbox.seal(temp, mtime_ns)
         return outbox.publish(Intent(temp.path, name, sealed.sha256, sealed.size)).output.path
 
-    def _note(self, source: Source, job_id: str, chain: Chain, progress: Progress) -> None:
+    def _note(self, source: Source, job_id: str, chains: list[Chain], place: int, progress: Progress) -> None:
         self._tools.check()
         # A pass that is complete has a plan that says nothing of the one that follows.
         plan = progress.plan if progress.plan_of == progress.passes_done else None
-        way = headway(chain, progress.passes_done, progress.fraction, plan)
-        self._active[source.path] = ActiveJob(job_id, "", source.path, progress.fraction, way)
+        way = among(chains, place, headway(chains[place], progress.passes_done, progress.fraction, plan))
+        self._active[source.path] = ActiveJob(job_id, "", source.path, way.fraction, way)
 
     def _snapshot(self, ended: list[UpscaleResult], total: int, done: int, started_s: float) -> Snapshot:
         active, worked = tuple(self._active.values()), self._worked
@@ -227,7 +232,9 @@ class _Run:
         )
 
 
-def _sources(paths: Sequence[bytes], out_dir: bytes | None, *, recursive: bool) -> Iterator[Source | UpscaleResult]:
+def _sources(
+    paths: Sequence[bytes], out_dir: bytes | None, recipe: Recipe, *, recursive: bool
+) -> Iterator[Source | UpscaleResult]:
     """The pictures that the paths mean, and an answer for each path that means none."""
     for path in paths:
         if not os.path.isdir(path):
@@ -240,7 +247,7 @@ def _sources(paths: Sequence[bytes], out_dir: bytes | None, *, recursive: bool) 
             yield UpscaleResult(path, reason=Reason(Code.BAD_USAGE, "it is a folder", "Add -r to go down into it."))
         else:
             root = os.path.abspath(path)
-            for name in sorted(scan(root, compile_rules()).entries):
+            for name in sorted(scan(root, rules_of((), recipe)).entries):
                 target = root if out_dir is None else _made(out_dir)
                 yield Source(os.path.join(path, name), target, name, beside=out_dir is None, found=True)
 

@@ -83,7 +83,7 @@ EVENTS: dict[str, Event] = {
         "The canonical line of a finished job: its result is in the outbox.",
         (
             *JOB,
-            *("output", "size", "out_size", "passes", "tile", "batch", "device", "seconds"),
+            *("output", "size", "out_size", "pages", "passes", "tile", "batch", "device", "seconds"),
             *("source_sha256", "output_sha256", "warnings", "best_effort"),
         ),
     ),
@@ -133,6 +133,17 @@ EVENTS: dict[str, Event] = {
     ),
     "pass.waiting": Event(
         "warning", "A pass waits for memory that others took; after a while its worker leaves.", ("job", "pass", "text")
+    ),
+    "page.completed": Event(
+        "info",
+        "A page or frame of a file of several is finished, and kept until all are.",
+        ("job", "page", "pages", "name", "out_size"),
+    ),
+    "page.copied": Event(
+        "warning",
+        "Pages of an archive cannot be enlarged, and stay as they are: one with its reason, or how many of those that "
+        "the first look found.",
+        ("job", "inbox", "path", "page", "pages", "text"),
     ),
     "pass.completed": Event("debug", "A pass ended.", ("job", "pass", "seconds", "px_per_s")),
     # workers
