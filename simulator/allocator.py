@@ -127,9 +127,10 @@ class CachingAllocator:
                     self._device.give(block.size_bytes)
 
     def claim(self, unused_bytes: int) -> bool:
-        """As torch.empty of that size, let go of at once."""
+        """As empty_cache, and torch.empty of that size, let go of at once."""
         import torch
 
+        self.release()
         try:
             self.free(self.allocate(unused_bytes))
         except torch.OutOfMemoryError:

@@ -57,6 +57,7 @@ class Device:
         self.held = replace(self.held, reserved_bytes=self.held.allocated_bytes)
 
     def claim(self, unused_bytes: int) -> bool:
+        self.release()
         more_bytes = unused_bytes - (self.held.reserved_bytes - self.held.allocated_bytes)
         if more_bytes > self.free_bytes:
             return False

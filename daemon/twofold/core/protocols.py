@@ -31,7 +31,8 @@ class Allocator(Protocol):
         """Give back to the device what holds nothing."""
 
     def claim(self, unused_bytes: int) -> bool:
-        """Hold so much that holds nothing yet, for the batch to come, so that nobody takes it meanwhile.
+        """Hold so much that holds nothing yet, for the batch to come, so that nobody takes it meanwhile; what was kept
+        of other sizes is given back first.
 
         True where it is held, or where this kind of memory cannot be held beforehand; False where it was refused.
         """

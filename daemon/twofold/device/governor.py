@@ -148,23 +148,21 @@ class DeviceGovernor:
 
     def _steer(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
         key, budget = self._key(card), self._budget()
-        if retried := self._retried():
+        if self._retried():
             self._remember(key, budget, _below(plan))
             self._tight(key)
-        ceiling_px = self._ceiling_px(card, budget, self._provable_px(card))
-        stands = rest.tiles is not None and (ceiling_px is None or plan.batch_px <= ceiling_px)
-        if stands and not retried and not budget.short and budget.reading.unused_bytes >= plan.need_bytes:
-            # It runs in what is held already, and nobody lacks anything.
-            better = self._larger(card, plan, rest, budget, ceiling_px)
-            return plan if better is None else self._claimed(card, better, rest, ceiling_px)
         need_bytes = self.cost(card).need_bytes(plan.tiles.tile.pixels, plan.batch)
-        if need_bytes > budget.bytes or budget.hoards:
+        if not budget.short and budget.reading.unused_bytes >= plan.need_bytes:
+            need_bytes = 0  # it runs in what is held already, and nobody lacks anything
+        elif need_bytes > budget.bytes or budget.hoards:
             self._allocator.release()
             budget = self._budget()
+        ceiling_px = self._ceiling_px(card, budget, self._provable_px(card))
         if need_bytes > budget.bytes:
             self._tight(key)
-        elif stands:
-            return self._claimed(card, plan, rest, None)
+        elif rest.tiles is not None and (ceiling_px is None or plan.batch_px <= ceiling_px):
+            better = self._larger(card, plan, rest, budget, ceiling_px)
+            return self._claimed(card, better or plan, rest, ceiling_px)
         share = GIVING_WAY_PERCENT if rest.tiles is not None else GOOD_ENOUGH_PERCENT
         smaller = replace(self._choose(card, rest, budget, ceiling_px, share), oom_steps=plan.oom_steps)
         return self._claimed(card, smaller, rest, ceiling_px)
@@ -186,7 +184,6 @@ class DeviceGovernor:
         for _ in range(MAX_CLAIMS):
             if self._allocator.figures().unused_bytes >= plan.need_bytes:
                 return plan
-            self._allocator.release()  # blocks of other sizes would stand in the way, and count twice
             held = self._allocator.claim(plan.need_bytes)
             budget = self._budget()
             self._retried()  # a refusal here has cost no batch

@@ -44,6 +44,7 @@ class CudaAllocator:
         if cuda is None:
             return True
         torch = sys.modules["torch"]
+        cuda.empty_cache()  # blocks of other sizes would stand in the way, and count twice
         try:
             torch.empty(unused_bytes, dtype=torch.uint8, device="cuda")
         except torch.OutOfMemoryError:
