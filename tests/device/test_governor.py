@@ -19,7 +19,7 @@ from twofold.core.memory import AllocatorFigures, DeviceKind
 from twofold.core.pass_plan import LONG_BATCH_S, TILE_LADDER_PX, PassPlan
 from twofold.core.rest import Rest
 from twofold.device.cost_store import CostStore
-from twofold.device.governor import CEILING_LIFETIME_S, GROW_AFTER_S, READ_EVERY_S
+from twofold.device.governor import CEILING_LIFETIME_S, GROW_AFTER_S, LOOK_UP_EVERY_S
 
 
 def batch_px(plan: PassPlan) -> int:
@@ -269,7 +269,7 @@ def test_whatever_memory_does_the_plan_in_force_fits(looks: list[tuple[int, floa
     governor = device.governor()
     plan = governor.plan(CARD, PHOTO)
     for free_bytes, later_s in looks:
-        device.room_bytes, device.now_s = free_bytes, device.now_s + READ_EVERY_S + later_s
+        device.room_bytes, device.now_s = free_bytes, device.now_s + LOOK_UP_EVERY_S + later_s
         try:
             plan = governor.steer(CARD, plan, rest(plan))
         except TwofoldError as error:

@@ -21,8 +21,8 @@ CEILING_LIFETIME_S = 120.0
 BUDGET_BUCKET_BYTES = 256 << 20
 MAX_CEILINGS = 64
 
-READ_EVERY_S = 0.05
-"""Asking a driver costs microseconds and locks; batches can be shorter than this."""
+LOOK_UP_EVERY_S = 0.05
+"""Reading memory takes microseconds and comes before every batch; comparing all plans takes milliseconds."""
 GROW_AFTER_S = 1.0
 """After memory was tight, no plan grows for so long: neighbours come in bursts."""
 GIVING_WAY_PERCENT = 100
@@ -78,7 +78,7 @@ class DeviceGovernor:
         self._ceilings: tuple[Ceiling, ...] = ()
         self._learnt: dict[Network, Experience] = {}
         self._kept: dict[Network, tuple[float, int]] = {}  # when it was written, and the largest batch by then
-        self._steered: tuple[PassPlan, float] | None = None
+        self._looked_up_s = float("-inf")
         self._read: Budget | None = None  # what the batch that runs was allowed
         self._tight_at_s = float("-inf")
         self._figures = AllocatorFigures()
@@ -96,13 +96,25 @@ class DeviceGovernor:
 
     def steer(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
         """See core.protocols.Governor.steer. A network that was never measured begins with small batches."""
-        now_s = self._clock()
-        stands = rest.tiles is not None and self._steered is not None and self._steered[0] is plan
-        if stands and self._steered is not None and now_s - self._steered[1] < READ_EVERY_S:
-            return plan
-        chosen = self._steer(card, plan, rest)
-        self._steered = chosen, now_s
-        return chosen
+        key, budget = self._key(card), self._budget()
+        if self._retried():
+            self._remember(key, budget, _below(plan))
+            self._tight(key)
+        need_bytes = self.cost(card).need_bytes(plan.tiles.tile.pixels, plan.batch)
+        if not budget.short and budget.reading.unused_bytes >= plan.need_bytes:
+            need_bytes = 0  # it runs in what is held already, and nobody lacks anything
+        elif need_bytes > budget.bytes or budget.hoards:
+            self._allocator.release()
+            budget = self._budget()
+        ceiling_px = self._ceiling_px(card, budget, self._provable_px(card))
+        if need_bytes > budget.bytes:
+            self._tight(key)
+        elif rest.tiles is not None and (ceiling_px is None or plan.batch_px <= ceiling_px):
+            better = self._larger(card, plan, rest, budget, ceiling_px)
+            return self._claimed(card, better or plan, rest, ceiling_px)
+        share = GIVING_WAY_PERCENT if rest.tiles is not None else GOOD_ENOUGH_PERCENT
+        smaller = replace(self._choose(card, rest, budget, ceiling_px, share), oom_steps=plan.oom_steps)
+        return self._claimed(card, smaller, rest, ceiling_px)
 
     def replan(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
         """See core.protocols.Governor.replan: half the batch, and where it is one, the next smaller tile."""
@@ -146,33 +158,14 @@ class DeviceGovernor:
         share_px = known.prior.overhead_s * known.prior.px_per_s
         return replace(known.cost, overhead_s=share_px / known.cost.px_per_s)
 
-    def _steer(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
-        key, budget = self._key(card), self._budget()
-        if self._retried():
-            self._remember(key, budget, _below(plan))
-            self._tight(key)
-        need_bytes = self.cost(card).need_bytes(plan.tiles.tile.pixels, plan.batch)
-        if not budget.short and budget.reading.unused_bytes >= plan.need_bytes:
-            need_bytes = 0  # it runs in what is held already, and nobody lacks anything
-        elif need_bytes > budget.bytes or budget.hoards:
-            self._allocator.release()
-            budget = self._budget()
-        ceiling_px = self._ceiling_px(card, budget, self._provable_px(card))
-        if need_bytes > budget.bytes:
-            self._tight(key)
-        elif rest.tiles is not None and (ceiling_px is None or plan.batch_px <= ceiling_px):
-            better = self._larger(card, plan, rest, budget, ceiling_px)
-            return self._claimed(card, better or plan, rest, ceiling_px)
-        share = GIVING_WAY_PERCENT if rest.tiles is not None else GOOD_ENOUGH_PERCENT
-        smaller = replace(self._choose(card, rest, budget, ceiling_px, share), oom_steps=plan.oom_steps)
-        return self._claimed(card, smaller, rest, ceiling_px)
-
     def _larger(
         self, card: NetworkCard, plan: PassPlan, rest: Rest, budget: Budget, ceiling_px: int | None
     ) -> PassPlan | None:
         """A plan that is worth changing to; while `smallest` is set, one that needs less."""
-        if not self.smallest and not self._may_grow(self._key(card)):
+        now_s = self._clock()
+        if now_s - self._looked_up_s < LOOK_UP_EVERY_S or not (self.smallest or self._may_grow(self._key(card))):
             return None
+        self._looked_up_s = now_s
         better = replace(self._choose(card, rest, budget, ceiling_px), oom_steps=plan.oom_steps)
         if self.smallest:
             return better if better.need_bytes < plan.need_bytes else None
