@@ -169,7 +169,7 @@ def test_the_sheet_is_known_as_one_of_ours_and_the_same_each_time() -> None:
     sheet = sheet_of(source, result, sizes, (ODD_NAME, ODD_NAME, ODD_NAME))
     assert sheet == sheet_of(source, result, sizes, (ODD_NAME, ODD_NAME, ODD_NAME))
     fd = memory_file(sheet)
-    header = codec.probe(fd, codec.Limits())
+    (header,) = codec.probe(fd, codec.Limits()).headers
     os.close(fd)
     assert header.own
     assert (header.format, header.channels, header.depth) == ("png", 3, 8)

@@ -6,12 +6,7 @@ Everything blocks and may be called from any thread. Descriptors stay the caller
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import stat
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,6 +20,7 @@ from twofold.core.picture import PictureHeader
 from twofold.core.provenance import Provenance
 from twofold.core.recipe import Convert, Pages, SaveAs
 from twofold.imaging import protocol
+from twofold.imaging.ask import ask
 from twofold.imaging.bound import BoundPage
 from twofold.imaging.change import PLAIN_WISHES, Change, Wishes
 from twofold.imaging.metadata import Metadata
@@ -37,20 +33,12 @@ ENCODE_BASE_S, ENCODE_S_PER_MPX = 60.0, 4.0  # some thirty times what was measur
 ENCODE_SLACK = 30.0
 EFFORT_SLACK = 10.0  # what a wish for small files may cost on top
 _SHARE = 3  # limits are a multiple of the raster's bytes, which an encoder's own are not
-DEATH_S = 10.0
 _LOOK_BYTES_PER_PX = 4
 _RGB = 3
 HEADROOM_BYTES = 64 * 2**20  # what a file may be larger than its raw pixels: metadata, incompressible noise
 COMPARED_BYTES = 96 * 2**20
 """What a comparison may hold (a multiple of it): formats that are only read whole are too large for it from some
 hundred megapixels on."""
-_ENVIRONMENT = {
-    "LC_ALL": "C.UTF-8",
-    "MALLOC_ARENA_MAX": "2",  # each arena reserves address space
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "VIPS_DISC_THRESHOLD": "1000g",  # it may write no temporary files
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +76,7 @@ def probe(source_fd: int, limits: Limits, *, look: bool = False, pages: Pages = 
     """
     source_bytes = _regular_bytes(source_fd)
     several_s = 0.0 if pages == "skip" else PROBE_S + source_bytes * PROBE_S_PER_BYTE
-    result = _ask(
+    result = ask(
         {
             "operation": "probe",
             "source": source_fd,
@@ -131,7 +119,7 @@ def decode(
     try:
         if header.alpha:
             alpha = SharedRaster.create(header.size, 1, header.depth, alpha_fd)
-        result = _ask(
+        result = ask(
             {
                 "operation": "decode",
                 "source": source_fd,
@@ -178,7 +166,7 @@ def encode(
     Raises TwofoldError(FORMAT_LIMIT, NEEDS_BACKGROUND, DISK_FULL, CODEC_FAILED).
     """
     format_ = FORMATS[save_as.format]
-    result = _ask(
+    result = ask(
         {
             "operation": "encode",
             "raster": raster.to_json(),
@@ -214,7 +202,7 @@ def verify(
     into the scratch file `room_fd` (of `room_bytes`), else in memory.
     Raises TwofoldError(VERIFY_FAILED, CODEC_FAILED).
     """
-    return _ask(
+    return ask(
         {
             "operation": "verify",
             "source": result_fd,
@@ -257,7 +245,7 @@ def bind(
     of samples. Raises TwofoldError(DISK_FULL, FORMAT_LIMIT, CODEC_FAILED, VERIFY_FAILED).
     """
     sizes = [os.fstat(fd).st_size for fd in (source_fd, stack_fd, result_fd)]
-    result = _ask(
+    result = ask(
         {
             "operation": "bind",
             "source": source_fd,
@@ -283,7 +271,7 @@ def _megapixels(pages: Sequence[BoundPage]) -> float:
 def correct_sidecar(source_fd: int, result_fd: int, change: Change) -> None:
     """Write an XMP file as it has to be beside the result of `change`. Raises TwofoldError(DAMAGED, CODEC_FAILED)."""
     source_bytes = _regular_bytes(source_fd)
-    _ask(
+    ask(
         {
             "operation": "sidecar",
             "source": source_fd,
@@ -315,7 +303,7 @@ def compare(
     `sizes` are those of the two, upright; `labels` are the title and what stands above each of the two columns.
     Raises TwofoldError(DAMAGED, UNSUPPORTED_FORMAT, DISK_FULL, CODEC_FAILED).
     """
-    _ask(
+    ask(
         {
             "operation": "compare",
             "source": source_fd,
@@ -333,72 +321,6 @@ def compare(
         written_bytes=HEADROOM_BYTES,
         threads=threads,
     )
-
-
-def _ask(
-    request: dict[str, Any],
-    fds: tuple[int, ...],
-    *,
-    deadline_s: float,
-    source_bytes: int = 0,
-    raster_bytes: int = 0,
-    written_bytes: int = 0,
-    private_bytes: int = 0,
-    threads: int = protocol.CODEC_THREADS,
-) -> dict[str, Any]:
-    """Start a child, ask it, and end it, whatever happens."""
-    limits = protocol.process_limits(
-        source_bytes, raster_bytes, deadline_s, written_bytes, threads, private_bytes=private_bytes
-    )
-    ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            child = subprocess.Popen(
-                # -B: with a file's size limited it would leave half a compiled module for the next child to trip over
-                [sys.executable, "-I", "-B", "-m", "twofold.imaging.child", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                close_fds=True,
-                pass_fds=(theirs.fileno(), *fds),
-                cwd="/",
-                env=_ENVIRONMENT | {protocol.THREADS_VARIABLE: str(threads)},
-                start_new_session=True,
-            )
-        operation = request["operation"]
-        deadline = time.monotonic() + deadline_s
-        try:
-            ours.settimeout(deadline_s)
-            protocol.send(ours, request | {"limits": limits.to_json()})
-            reply = protocol.receive(ours, deadline)
-        except TimeoutError:
-            raise _late(operation, deadline_s) from None
-        except (OSError, ValueError):
-            reply = {}  # it died while we spoke: how, its exit status tells
-        finally:
-            status = _end(child, deadline)
-    if not reply:
-        raise _died(operation, status)
-    return protocol.result_of(reply)
-
-
-def _end(child: subprocess.Popen[bytes], deadline: float) -> int:
-    """Wait for a child that has said all it had to say, else kill it."""
-    try:
-        return child.wait(max(0.0, min(DEATH_S, deadline - time.monotonic())))
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
-
-
-def _late(operation: str, deadline_s: float) -> TwofoldError:
-    code = Code.DECODE_TIMEOUT if operation in ("probe", "decode") else Code.CODEC_FAILED
-    return TwofoldError(code, f"The codec took longer than {deadline_s:g} s to {operation} the picture.")
-
-
-def _died(operation: str, status: int) -> TwofoldError:
-    how = f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
-    return TwofoldError(Code.CODEC_FAILED, f"The codec died {how} when it was to {operation} the picture.")
 
 
 def _regular_bytes(fd: int) -> int:
