@@ -22,7 +22,8 @@ def test_what_the_kernel_refuses_is_made_with_smaller_tiles(tmp_path: Path) -> N
     np.save(tmp_path / "source.npy", ((x + y)[:, :, None] * 40 % 60000 + grain).astype(np.uint16))
     whole = enlarge(tmp_path, 0)
     command = [sys.executable, "-m", "tests.engine.short_of_memory", str(tmp_path), str(ROOM_BYTES)]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert whole == {"oom_steps": 0, "tiles": [[380, 300]]}
     assert found["oom_steps"] >= 1
