@@ -100,7 +100,7 @@ def test_the_whole_result_is_never_held_in_memory_where_there_is_scratch(name: s
     picture = np.tile(gradient(3, 8, width=500, height=100), (80, 16, 1))
     raster = SharedRaster.copy_of(picture)
     alpha = SharedRaster.copy_of(picture[:, :, :1]) if name == "tiff" else None
-    less_bytes = codec.room_bytes(raster, alpha) * 15 // 16
+    less_bytes = codec.room_bytes(raster, alpha) * 63 // 64
     limits = protocol.ProcessLimits(address_bytes=2**33, data_bytes=less_bytes, cpu_s=60, file_bytes=2**29)
     planes = {"raster": raster.to_json(), "alpha": None if alpha is None else alpha.to_json()}
     wishes = {"save_as": asdict(wished(name, quality=50)), "metadata": codec.Metadata().to_json()}
