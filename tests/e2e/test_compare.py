@@ -56,6 +56,7 @@ def test_its_json_tells_where_it_is(home: Service) -> None:
     assert sums(home.home / "again")["one.png"] == sums(home.home / "large")["one.png"]
 
 
+@pytest.mark.slow
 def test_it_is_never_enlarged_itself_and_never_written_over(home: Service) -> None:
     """Neither by a second look at the same folder nor by an inbox that it wanders into."""
     album = home.folder("album")

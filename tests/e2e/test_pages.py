@@ -116,6 +116,7 @@ def home(tmp_path: Path) -> Service:
     return Service(tmp_path, "")
 
 
+@pytest.mark.slow
 def _upscaled(home: Service, name: str, content: bytes, *more: str) -> Path:
     drop(home.home, name, content)
     done = home.command("upscale", name, "--pages", "all", "--model", "identity", "-o", "out", *more)
@@ -134,6 +135,8 @@ def test_the_same_comic_twice_gives_the_same_bytes(home: Service) -> None:
         assert archive.comment == COMMENT
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_a_comic_of_ours_is_known_again_also_under_another_name(home: Service) -> None:
     home.configure(ALL)
     made = _upscaled(home, "comic.cbz", comic({page_name(0): photo("jpeg", 40, 30, 0), "2.png": photo("png", 9, 9, 1)}))
@@ -220,6 +223,7 @@ def _animation(format_: str, ground: tuple[int, ...] = (9, 40, 90, 255), **optio
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format_", "options", "becomes", "plays"),
     [
@@ -252,6 +256,7 @@ def test_an_animation_keeps_its_frames_times_and_loops(
         assert b"VP8 " not in made.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["GIF", "PNG"])
 def test_what_a_frame_does_not_cover_stays_clear(home: Service, format_: str) -> None:
     """Alpha is enlarged by its own filter, which softens edges; what is apart from them is as it was."""
