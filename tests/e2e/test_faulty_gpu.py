@@ -135,15 +135,15 @@ def test_a_pass_shrinks_when_memory_falls_and_loses_no_pixel(service: Service, l
     service.start()
     drop(service.folder("in"), "a.png", photo("png", 1200, 900, 1))
     service.wait_for(lambda: service.events("pass.planned"), DONE_TIMEOUT_S)
-    say(library, {**one_gpu, "free": KEPT_FREE + 48 * MIB})
+    say(library, {**one_gpu, "free": KEPT_FREE + 24 * MIB})
     service.wait_for(lambda: service.events("pass.replanned"), DONE_TIMEOUT_S)
     say(library, one_gpu)
     service.wait_until({"a.png": ("done", None)}, DONE_TIMEOUT_S)
     (planned,), replanned = service.events("pass.planned"), service.events("pass.replanned")
     assert planned["budget_bytes"] == 80 * MIB
     assert planned["need_bytes"] <= 80 * MIB
-    assert replanned[0]["budget_bytes"] == 48 * MIB
-    assert replanned[0]["need_bytes"] <= 48 * MIB
+    assert replanned[0]["budget_bytes"] == 24 * MIB
+    assert replanned[0]["need_bytes"] <= 24 * MIB
     source = pixels(service.home / "in/a.png")
     assert np.array_equal(pixels(service.home / "out/a.png"), source.repeat(2, axis=0).repeat(2, axis=1))
     assert service.stop() == 0

@@ -53,7 +53,7 @@ def prior_cost(card: NetworkCard, kind: DeviceKind, dtype: DType) -> CostModel:
         fixed_bytes=int(card.weight_bytes * share),
         px_per_s=px_per_s,
         overhead_s=PRIOR_OVERHEAD_S[kind],
-        slack_bytes=SLACK_BYTES[kind],
+        slack_bytes=SLACK_BYTES[kind] if card.backend == "torch" else 0,
     )
 
 
