@@ -133,10 +133,11 @@ class Making:
         self._stages = Stages(self.work.folder, self.tools.boot_id)
 
     def forecast(self) -> list[PassPlan]:
-        """A plan for each pass as memory stands now; each is drawn anew before its pass runs."""
-        return [
-            self.tools.governor.plan(self._card(step), step.source, patient=True) for step in self.work.chain.passes
-        ]
+        """A plan for each pass as memory stands now; each is drawn anew before its pass runs.
+
+        Raises LOW_MEMORY where none fits: before anything is decoded, another device may have the job.
+        """
+        return [self.tools.governor.plan(self._card(step), step.source) for step in self.work.chain.passes]
 
     def ensure(self, index: int) -> Stage:
         """The raster after `index` passes, made now where it is not there: what a dead worker finished is kept."""
