@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.device.one_device import CARD, GIB, PHOTO, Device, grown, rest
+from tests.device.one_device import CARD, GIB, PHOTO, TIGHT_BYTES, Device, grown, rest
 from twofold.core.errors import LowMemory
 from twofold.core.memory import AllocatorFigures
 
@@ -55,3 +55,18 @@ def test_out_of_memory_because_others_took_all_ends_in_waiting_for_the_smallest_
         governor.steer(CARD, smallest, rest(smallest))
     device.room_bytes, device.now_s = 20 * GIB, device.now_s + 1
     assert governor.steer(CARD, smallest, rest(smallest)) is smallest
+
+
+def test_where_the_smallest_tile_was_refused_it_comes_again_and_no_ceiling_lies_below_it() -> None:
+    device = Device(20 * GIB)
+    governor = device.governor()
+    grown(device, governor)
+    governor.smallest, device.now_s = True, device.now_s + 1
+    smallest = governor.plan(CARD, PHOTO)
+    governor.smallest = False
+    device.room_bytes, device.held = TIGHT_BYTES, AllocatorFigures(retries=1)  # it flushed, tried again, and gave up
+    again = governor.replan(CARD, smallest, rest(smallest))
+    assert (again.tiles, again.oom_steps) == (smallest.tiles, smallest.oom_steps + 1)
+    assert governor.steer(CARD, again, rest(again)) is again
+    device.held = replace(device.held, retries=2)  # the next batch had to flush too, and went well
+    assert governor.steer(CARD, again, rest(again)) is again

@@ -142,6 +142,8 @@ def choose_plan(
     if rest.again is None:
         return on
     anew = _choose(card, rest.source, rest.again, cost, bounds)
+    if not good_enough_percent:
+        return min(on, anew, key=lambda plan: plan.need_bytes)
     return on if on.seconds <= _again_s(anew, rest) else anew
 
 
@@ -289,12 +291,8 @@ def _round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def pass_seconds(cost: CostModel, tiles: TilePlan, batch: int) -> float:
-    """All batches of one pass; the last one may be smaller."""
-    return _seconds(cost, tiles.tile.pixels, tiles.count, batch)
-
-
 def _seconds(cost: CostModel, tile_px: int, count: int, batch: int) -> float:
+    """All batches of so many tiles; the last one may be smaller."""
     full, rest = divmod(count, batch)
     seconds = full * cost.seconds(tile_px, batch)
     return seconds + cost.seconds(tile_px, rest) if rest else seconds

@@ -98,7 +98,8 @@ class DeviceGovernor:
         """See core.protocols.Governor.steer. A network that was never measured begins with small batches."""
         key, budget = self._key(card), self._budget()
         if self._retried():
-            self._remember(key, budget, _below(plan))
+            if not self._least(card, plan, rest, budget):
+                self._remember(key, budget, _below(plan))
             self._tight(key)
         need_bytes = self.cost(card).need_bytes(plan.tiles.tile.pixels, plan.batch)
         if not budget.short and budget.reading.unused_bytes >= plan.need_bytes:
@@ -120,7 +121,8 @@ class DeviceGovernor:
         """See core.protocols.Governor.replan: half the batch, and where it is one, the next smaller tile."""
         key, below_px = self._key(card), _below(plan)
         before, budget = self._read, self._budget()
-        if plan.batch_px <= self._smallest(card, rest, budget, None).batch_px:
+        self._retried()  # the flush before this refusal is no second warning
+        if self._least(card, plan, rest, budget):
             self._tight(key)
             return replace(plan, oom_steps=plan.oom_steps + 1)
         need_bytes = self.cost(card).need_bytes(plan.tiles.tile.pixels, plan.batch)
@@ -130,7 +132,6 @@ class DeviceGovernor:
             asked_bytes = budget.bytes if before is None else min(before.bytes, budget.bytes)
             self._learnt[key] = self._experience(card).out_of_memory(plan.batch_px, asked_bytes)
         self._tight(key)
-        self._retried()  # the flush before this refusal is no second warning
         try:
             smaller = self._claimed(card, self._choose(card, rest, budget, below_px), rest, below_px)
         except LowMemory:
@@ -177,11 +178,10 @@ class DeviceGovernor:
         for _ in range(MAX_CLAIMS):
             if self._allocator.figures().unused_bytes >= plan.need_bytes:
                 return plan
-            held = self._allocator.claim(plan.need_bytes)
+            if self._allocator.claim(plan.need_bytes):
+                return plan
             budget = self._budget()
             self._retried()  # a refusal here has cost no batch
-            if held:
-                return plan
             self._tight(self._key(card))
             smaller = self._choose(card, rest, budget, ceiling_px, GIVING_WAY_PERCENT)
             plan = replace(smaller, oom_steps=plan.oom_steps)
@@ -234,6 +234,10 @@ class DeviceGovernor:
             good_enough_percent=0,
         )
         return replace(plan, device=self._device, budget_bytes=budget.bytes)
+
+    def _least(self, card: NetworkCard, plan: PassPlan, rest: Rest, budget: Budget) -> bool:
+        """True where no plan is smaller: below it lies no ceiling, or nothing would run until that is forgotten."""
+        return plan.batch_px <= self._smallest(card, rest, budget, None).batch_px
 
     def _ceiling_px(self, card: NetworkCard, budget: Budget, *others: int | None) -> int | None:
         """The least of what ran out of memory under such a budget, and of `others`."""
