@@ -10,8 +10,8 @@ from twofold.core.job import Picture
 from twofold.core.pass_plan import PassPlan
 from twofold.core.passes import Chain
 
-ROUNDING_PX = 8
-"""The done share of a picture is kept with four digits."""
+FRACTION_DIGITS = 4
+"""With so many the done share of a picture is recorded."""
 
 Stage = Literal["preparing", "enlarging", "saving"]
 
@@ -59,12 +59,11 @@ def headway(chain: Chain, passes_done: int, fraction: float, plan: PassPlan | No
     if plan is not None:
         tiles = plan.tiles.count
         before_px = sum(step.source.pixels for step in chain.passes[:index])
-        share = (fraction * whole_px - before_px) / chain.passes[index].source.pixels
-        done_px = round(share * plan.tiles.whole.height)
-        done = (
-            sum(plan.tiles.band_end_px(row) <= done_px + ROUNDING_PX for row in range(plan.tiles.rows))
-            * plan.tiles.columns
-        )
+        # Half a unit of the last digit more: a fraction that was rounded down still tells its band.
+        done_work_px = (fraction + 10**-FRACTION_DIGITS / 2) * whole_px - before_px
+        done_px = done_work_px / chain.passes[index].source.pixels * plan.tiles.whole.height
+        bands = sum(plan.tiles.band_end_px(row) <= done_px for row in range(plan.tiles.rows))
+        done = bands * plan.tiles.columns
     return Headway(stage, index + 1, len(chain.passes), done, tiles, fraction * whole_px, whole_px)
 
 

@@ -17,6 +17,7 @@ import structlog
 from twofold.core.codes import Code
 from twofold.core.errors import DeviceFault, LowMemory, TwofoldError
 from twofold.core.formats import FORMATS
+from twofold.core.headway import FRACTION_DIGITS
 from twofold.core.job import Intent, Job, Kept, Output
 from twofold.core.naming import wrong_extension
 from twofold.core.pages import in_archive
@@ -251,7 +252,7 @@ class Handler:
             job_id,
             place,
             passes_done=progress.passes_done,
-            fraction=round(progress.fraction, 4),
+            fraction=round(progress.fraction, FRACTION_DIGITS),
             boot_id=self.tools.boot_id,
             plan=None if progress.plan is None else progress.plan.to_json(),
             plan_of=progress.plan_of,
