@@ -66,13 +66,9 @@ def bind(source_fd: int, stack_fd: int, result_fd: int, pages: Sequence[BoundPag
 
 
 def _names(found: Sequence[Entry], made: Mapping[int, BoundPage]) -> list[bytes]:
-    changed = {number: FORMATS[page.format] for number, page in made.items() if _differs(found[number], page)}
+    # A page that keeps its format keeps its name, even where that is wrong.
+    changed = {number: FORMATS[page.format] for number, page in made.items() if page.format != page.source_format}
     return page_names([entry.name for entry in found], changed)
-
-
-def _differs(entry: Entry, page: BoundPage) -> bool:
-    """A page that keeps its format keeps its name, even where that is wrong."""
-    return page.format != page.source_format
 
 
 def _copied(source_fd: int, entry: Entry, result_fd: int, at: int) -> _Written:
