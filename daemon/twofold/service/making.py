@@ -73,7 +73,9 @@ class Tools:
     """What making needs from the rest; `check` raises where the work should end here, `heed` waits where it should
     rest; `fault_of` knows the errors after which the device is of no use to this process.
 
-    `pulse` proves the device's progress while a pass holds `device`: only there can it hang without a deadline.
+    Where the device has no room for the smallest tile, a `patient` job waits for it in its pass; others may have one
+    that is not. `pulse` proves the device's progress while a pass holds `device`: only there can it hang without a
+    deadline.
     """
 
     card: Callable[[str], NetworkCard]
@@ -85,6 +87,7 @@ class Tools:
     limits: codec.Limits
     boot_id: str
     check: Callable[[], None]
+    patient: bool = True
     heed: Callable[[], None] = lambda: None
     fault_of: Callable[[BaseException], DeviceFault | None] = lambda error: None
 
@@ -135,9 +138,12 @@ class Making:
     def forecast(self) -> list[PassPlan]:
         """A plan for each pass as memory stands now; each is drawn anew before its pass runs.
 
-        Raises LOW_MEMORY where none fits: before anything is decoded, another device may have the job.
+        Raises LOW_MEMORY where none fits and others may have the job, before anything is decoded.
         """
-        return [self.tools.governor.plan(self._card(step), step.source) for step in self.work.chain.passes]
+        return [
+            self.tools.governor.plan(self._card(step), step.source, patient=self.tools.patient)
+            for step in self.work.chain.passes
+        ]
 
     def ensure(self, index: int) -> Stage:
         """The raster after `index` passes, made now where it is not there: what a dead worker finished is kept."""

@@ -65,12 +65,13 @@ def open_tools(
     pulse: Pulse | None = None,
     equipment: Equipment | None = None,
     conduct: Conduct | None = None,
+    patient: bool = True,
 ) -> Tools:
     """Nothing is loaded before the first pass. `check` raises Interrupted where the work should end.
 
     `policy` is for the device, `ram` for main memory, which pictures take and on the processor tiles too.
     `pulse` is the device's; without one, nobody looks. `equipment` defaults to the real device's.
-    `conduct` is looked at before every batch.
+    `conduct` is looked at before every batch; `patient` is for devices that have the jobs to themselves.
     """
     equipment = equipment or Equipment()
     pulse = pulse or Pulse("device", BATCH_BUDGET_S, time.monotonic)
@@ -100,6 +101,7 @@ def open_tools(
         boot_id=boot_id(),
         check=check,
         fault_of=device_fault,
+        patient=patient,
         heed=partial(_heed, conduct or Conduct(), governor, pulse, check),
     )
 

@@ -114,7 +114,17 @@ def _handler(
     device = _device(order)
     catalogue, costs = open_catalogue(paths, order.config_dir), open_costs(paths, device)
     tools = open_tools(
-        device, order.policy, order.ram, order.limits, catalogue, costs, check, pulse, equipment, conduct
+        device,
+        order.policy,
+        order.ram,
+        order.limits,
+        catalogue,
+        costs,
+        check,
+        pulse,
+        equipment,
+        conduct,
+        patient=not order.others,
     )
     return Handler(ledger, board, paths, order.outboxes, order.limits, tools, leaving)
 
