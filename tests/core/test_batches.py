@@ -36,7 +36,7 @@ def test_every_owned_pixel_exactly_once(
     bands = 0
     while not batches.done:
         event, (tile_px, batch), anew = next(steps, ("completed", (40, 2), False))
-        if event == "changed" or batches.rest.tiles is None:
+        if event == "changed" or not batches.rest.planned:
             change(tile_px, batch, anew=anew)
         taken = batches.take()
         assert 1 <= len(taken) <= batches.plan.batch
@@ -74,7 +74,7 @@ def test_a_plan_for_what_comes_first_computes_nothing_twice(
         tile_px, batch = next(changes, (40, 2))
         batches.change(make_plan(card, Size(*size), tile_px, batch, batches.rest.region))
         for _ in range(between + 1):
-            if batches.done or batches.rest.tiles is None:
+            if batches.done or not batches.rest.planned:
                 break
             owned_px += sum(tile.owned.size.pixels for _, tile in batches.take())
             batches.completed()
@@ -106,7 +106,7 @@ def test_a_plan_for_the_rest_of_a_band_goes_on_where_it_ends_and_leaves_the_rows
     assert min(tile.owned.x0 for _, tile in tiles) == batches.plan.tiles.region.x0 > 80
     batches.completed()
     assert batches.done_px == end_px
-    assert batches.rest.tiles is None, "the rows below wait for a plan"
+    assert not batches.rest.planned, "the rows below wait for a plan"
     assert batches.rest.region == (0, end_px, 200, 120)
 
 
@@ -114,5 +114,5 @@ def test_a_pass_that_died_within_such_a_plan_goes_on_with_whole_rows() -> None:
     card = NetworkCard("fake", 1, "0" * 64, 2, halo_px=3)
     plan = make_plan(card, Size(200, 120), 60, 1, Rect(80, 0, 200, 54))
     batches = Batches(plan, first_row=plan.tiles.rows)
-    assert batches.rest.tiles is None
+    assert not batches.rest.planned
     assert batches.rest.region == (0, 54, 200, 120)

@@ -74,7 +74,7 @@ class Device:
 
 def rest(plan: PassPlan, done_px: int = 0) -> Rest:
     """What is left of the pass below `done_px`; the plan is in force."""
-    return Rest(plan.tiles.source, plan.tiles.region._replace(y0=done_px), tiles=plan.tiles)
+    return Rest(plan.tiles.source, plan.tiles.region._replace(y0=done_px), planned=True)
 
 
 def made(governor: DeviceGovernor, plan: PassPlan, times: int = 1, *, share: float = 1.0, k: float = 800.0) -> None:

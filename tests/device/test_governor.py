@@ -189,7 +189,7 @@ def test_it_does_not_grow_for_the_last_tile() -> None:
     row = plan.tiles.rows - 1
     last = plan.tiles.row(row)[-1].owned
     rows_below = Rect(0, last.y0, *plan.tiles.whole)
-    assert governor.steer(CARD, plan, Rest(PHOTO, last, rows_below, plan.tiles, row)) is plan
+    assert governor.steer(CARD, plan, Rest(PHOTO, last, rows_below, planned=True, row=row)) is plan
     device.now_s += 1
     assert governor.steer(CARD, plan, rest(plan)) is not plan
 

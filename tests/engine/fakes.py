@@ -46,7 +46,7 @@ class PatientGovernor:
         return make_plan(card, source, max(source))
 
     def steer(self, card: NetworkCard, plan: PassPlan, rest: Rest) -> PassPlan:
-        if rest.tiles is not None:
+        if rest.planned:
             return plan
         return make_plan(card, rest.source, max(plan.tiles.tile), plan.batch, rest.region)
 

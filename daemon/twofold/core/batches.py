@@ -52,10 +52,10 @@ class Batches:
     @property
     def rest(self) -> Rest:
         """What is left, and what comes first of it."""
-        regions, tiles = self._regions(), None if self._ended else self.plan.tiles
+        regions = self._regions()
         again = None if regions[0] == self._rows_below else self._rows_below
         row = None if self._begun is None else self._begun.row
-        return Rest(self.plan.tiles.source, regions[0], again, tiles, row)
+        return Rest(self.plan.tiles.source, regions[0], again, not self._ended, row)
 
     def take(self) -> tuple[PlacedTile, ...]:
         """The next batch by the plan in force, to be completed, or to be changed; none where its region is done."""

@@ -110,10 +110,10 @@ class DeviceGovernor:
         ceiling_px = self._ceiling_px(card, budget, self._provable_px(card))
         if need_bytes > budget.bytes:
             self._tight(key)
-        elif rest.tiles is not None and (ceiling_px is None or plan.batch_px <= ceiling_px):
+        elif rest.planned and (ceiling_px is None or plan.batch_px <= ceiling_px):
             better = self._larger(card, plan, rest, budget, ceiling_px)
             return self._claimed(card, better or plan, rest, ceiling_px)
-        share = GIVING_WAY_PERCENT if rest.tiles is not None else GOOD_ENOUGH_PERCENT
+        share = GIVING_WAY_PERCENT if rest.planned else GOOD_ENOUGH_PERCENT
         smaller = replace(self._choose(card, rest, budget, ceiling_px, share), oom_steps=plan.oom_steps)
         return self._claimed(card, smaller, rest, ceiling_px)
 
