@@ -74,15 +74,11 @@ def pages(data: FileBytes, whole: Inspection, wanted: int, question: Question) -
     with _opened(data) as image:
         found = _frames(image)
         alpha = any(_hides(next(found)) for _ in range(wanted))
-    looks, headers = looked_at(wanted), []
-    for number in range(wanted):
-        if number in looks and question.look:
-            bytes_, inspection, header = page(data, number, alpha=alpha)
-            header = replace(header, signals=question.headed(bytes_, inspection, look=True).signals)
-        else:
-            header = _header(data, whole, alpha=alpha)
-        headers.append(header)
-    return tuple(Page(number, header) for number, header in enumerate(headers))
+    alike, headers = _header(data, whole, alpha=alpha), {}
+    for number in looked_at(wanted) if question.look else ():
+        bytes_, inspection, header = page(data, number, alpha=alpha)
+        headers[number] = replace(header, signals=question.headed(bytes_, inspection, look=True).signals)
+    return tuple(Page(number, headers.get(number, alike)) for number in range(wanted))
 
 
 def _hides(image: Image.Image) -> bool:
